@@ -1,0 +1,217 @@
+"""Paths to sources: folders walked, archives opened in the stream, every file hashed.
+
+Nothing is ever unpacked under a name that an archive chose: members are read in the stream, and content that
+a reader must seek in is spooled to a temporary file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from sensors.sensor import HEAD_BYTES, Source, Unread
+from sensors.unpack import Guarded, Unpacked, compression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from zoneinfo import ZoneInfo
+
+_DEPTH: Final = 4  # archives within archives; nobody's export goes deeper
+_UTC: Final = UTC
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """Bytes with a name: a file, or a member of an archive."""
+
+    path: str
+    name: str
+    opener: Callable[[], BinaryIO]
+    sha256: str
+    modified: datetime
+    disk: Path | None
+
+
+def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
+    """Every file under `paths`, folders in the order of their names, and the folders that refuse a listing."""
+    for root in paths:
+        if not root.is_dir():
+            yield root
+            continue
+        problems: list[OSError] = []
+        for folder, names, files in os.walk(root, onerror=problems.append):
+            names.sort()
+            yield from (Path(folder, name) for name in sorted(files))
+        for error in problems:
+            yield Unread(str(error.filename), f"the folder cannot be listed: {error.strerror}")
+
+
+def sources(path: Path, zone: ZoneInfo | None = None) -> Iterator[Source | Unread]:
+    """The sources in one file: itself, or the members of an archive, and what of it cannot be opened.
+
+    A source has to be read before the next one is asked for: members of a tar are read in passing.
+
+    Args:
+        path: a file on disk.
+        zone: time zone of local times in it; None means not said, and UTC is the guess.
+    """
+    try:
+        if not path.is_file():
+            missing = "there is no such file" if not path.exists() else "it is not a regular file"
+            yield Unread(str(path), f"{missing}; give a log, a capture, an archive or a folder")
+            return
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        modified = datetime.fromtimestamp(path.stat().st_mtime, _UTC)
+    except OSError as error:
+        yield Unread(str(path), f"it cannot be opened: {error.strerror}")
+        return
+    content = _Content(str(path), path.name, lambda: path.open("rb"), digest, modified, path)
+    yield from _expand(content, zone, _DEPTH)
+
+
+def _expand(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+    fault = ""
+    head = b""
+    try:
+        with content.opener() as stream:
+            while len(head) < HEAD_BYTES and (piece := stream.read(HEAD_BYTES - len(head))):
+                head += piece
+    except (OSError, EOFError) as error:
+        fault = str(error)
+    if fault and not head:
+        yield Unread(content.path, f"it cannot be read: {fault}")
+        return
+    kind = compression(head) or _archive(head)
+    if kind is None:
+        yield _source(content, head, zone)
+    elif depth == 0:
+        yield Unread(content.path, f"archives are nested more than {_DEPTH} deep here; unpack it first")
+    elif kind == "zip":
+        yield from _zip_members(content, zone, depth)
+    elif kind == "tar":
+        yield from _tar_members(content, zone, depth)
+    else:
+        inner = replace(
+            content,
+            name=_without_ending(content.name),
+            opener=lambda: cast("BinaryIO", Unpacked(content.opener(), kind)),
+            disk=None,
+        )
+        yield from _expand(inner, zone, depth - 1)
+
+
+def _source(content: _Content, head: bytes, zone: ZoneInfo | None) -> Source:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only its default is needed here
+
+    return Source(
+        path=content.path,
+        name=content.name,
+        sha256=content.sha256,
+        head=head,
+        zone=zone or ZoneInfo("UTC"),
+        modified=content.modified,
+        opener=content.opener,
+        disk=content.disk,
+        zone_given=zone is not None,
+    )
+
+
+def _archive(head: bytes) -> str | None:
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    return "tar" if head[257:262] == b"ustar" else None
+
+
+def _without_ending(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    if ending.lower() in {"tgz", "tbz2", "txz", "tzst"}:
+        return stem + ".tar"
+    return stem if dot and ending.lower() in {"gz", "zst", "zstd", "bz2", "xz", "z"} else name
+
+
+def _zip_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+    with _source(content, b"", zone).local() as path:
+        try:
+            archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            yield Unread(content.path, f"the zip archive is damaged: {error}")
+            return
+        with archive:
+            for info in archive.infolist():
+                if info.is_dir():
+                    continue
+                member = replace(
+                    _member(content, info.filename, _zip_time(info)),
+                    opener=lambda info=info: _open_member(archive, info),
+                )
+                yield from _expand(member, zone, depth - 1)
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    try:
+        stream = archive.open(info)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+        raise OSError(f"the member cannot be opened ({error})") from error
+    return cast("BinaryIO", Guarded(cast("BinaryIO", stream), max(1, info.compress_size)))
+
+
+def _zip_time(info: zipfile.ZipInfo) -> datetime | None:
+    try:
+        return datetime(*info.date_time, tzinfo=_UTC)
+    except ValueError:
+        return None
+
+
+def _member(content: _Content, name: str, modified: datetime | None) -> _Content:
+    clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return replace(
+        content,
+        path=f"{content.path}!{clean}",
+        name=clean.replace("\\", "/").rsplit("/", 1)[-1],
+        modified=modified or content.modified,
+        disk=None,
+    )
+
+
+def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+    try:
+        with content.opener() as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for info in archive:
+                data = archive.extractfile(info) if info.isreg() else None
+                if data is None:
+                    continue
+                # Twice the head: a compressed member's head may need a little more than its own length.
+                front = data.read(2 * HEAD_BYTES)
+                opener = lambda front=front, data=data: cast("BinaryIO", _Continued(front, data))  # noqa: E731
+                modified = datetime.fromtimestamp(max(0, info.mtime), _UTC)
+                yield from _expand(
+                    replace(_member(content, info.name, modified), opener=opener), zone, depth - 1
+                )
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        yield Unread(content.path, f"the tar archive ends early or is damaged: {error}")
+
+
+class _Continued(io.RawIOBase):
+    """Bytes already read from a stream, and then the rest of it; the stream itself stays open."""
+
+    def __init__(self, front: bytes, rest: object) -> None:
+        super().__init__()
+        self._front = io.BytesIO(front)
+        self._rest = cast("BinaryIO", rest)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # typeshed's Buffer is wider
+        data = self._front.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
