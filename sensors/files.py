@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -41,7 +42,7 @@ class _Content:
 
 
 def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
-    """Every file under `paths`, folders in the order of their names, and the folders that refuse a listing."""
+    """Every file under `paths`, folders in the order of names, and the folders that refuse a listing."""
     for root in paths:
         if not root.is_dir():
             yield root
@@ -151,7 +152,7 @@ def _zip_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterat
                     continue
                 member = replace(
                     _member(content, info.filename, _zip_time(info)),
-                    opener=lambda info=info: _open_member(archive, info),
+                    opener=partial(_open_member, archive, info),
                 )
                 yield from _expand(member, zone, depth - 1)
 
@@ -191,11 +192,11 @@ def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterat
                     continue
                 # Twice the head: a compressed member's head may need a little more than its own length.
                 front = data.read(2 * HEAD_BYTES)
-                opener = lambda front=front, data=data: cast("BinaryIO", _Continued(front, data))  # noqa: E731
                 modified = datetime.fromtimestamp(max(0, info.mtime), _UTC)
-                yield from _expand(
-                    replace(_member(content, info.name, modified), opener=opener), zone, depth - 1
+                member = replace(
+                    _member(content, info.name, modified), opener=partial(_Continued.open, front, data)
                 )
+                yield from _expand(member, zone, depth - 1)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         yield Unread(content.path, f"the tar archive ends early or is damaged: {error}")
 
@@ -207,6 +208,11 @@ class _Continued(io.RawIOBase):
         super().__init__()
         self._front = io.BytesIO(front)
         self._rest = cast("BinaryIO", rest)
+
+    @classmethod
+    def open(cls, front: bytes, rest: object) -> BinaryIO:
+        """As a stream; may be opened again as long as no more than `front` was read."""
+        return cast("BinaryIO", cls(front, rest))
 
     def readable(self) -> bool:
         return True

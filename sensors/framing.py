@@ -37,7 +37,7 @@ def lines(source: Source) -> Iterator[pl.DataFrame]:
     for block in _whole_lines(source):
         if isinstance(block, int):  # bytes of an overlong line that were skipped
             source.lost(
-                f"a line of {block:,} bytes is no log record (more than {LINE_BYTES >> 20} MiB); it was skipped",
+                f"a line of {block:,} bytes is too long for a log record ({LINE_BYTES:,} at most); skipped",
                 line=line_number,
                 offset=offset,
             )

@@ -80,7 +80,7 @@ class Source:
 
     @contextmanager
     def local(self) -> Iterator[Path]:
-        """The decompressed content as a file on disk, for readers that must seek; a copy lives as long as this.
+        """The decompressed content as a file on disk, for readers that must seek; a copy is removed after.
 
         Content that ends early is kept as far as it goes, and named in `unread`.
         """

@@ -14,7 +14,7 @@ import zstandard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Worst cases: deflate grows a byte to 1,032, a zstd block of 4 bytes to 128 KiB; the small piece bounds memory.
+# Deflate grows a byte to 1,032, a zstd block of 4 bytes to 128 KiB: the small piece bounds memory.
 _PIECE: Final = 4096
 _BOMB_BYTES: Final = 256 << 20
 _BOMB_RATIO: Final = 400  # measured on logs: 10 to 40, on one line repeated for ever: 200

@@ -1,0 +1,147 @@
+"""Paths to a lake: every file found, claimed by one sensor, read, and written; nothing vanishes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from sensors import files, schema
+from sensors.sensor import Source, Unread, claims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from analysis.lake import Lake, Manifest
+    from sensors.sensor import Sensor
+
+_NO_SENSOR: Final = (
+    "no sensor knows this format; `molehunt events` on it alone shows what its head looks like"
+)
+
+
+@dataclass(slots=True)
+class Intake:
+    """What one run read, and what it could not.
+
+    Attributes:
+        manifests: the sources in the lake that were given this time, and whether they were known.
+        unread: all that could not be read of them, and files that nothing reads.
+        context: files among the inputs that are context, not logs.
+        empty: files without a byte; there was nothing to read, and that is said.
+    """
+
+    manifests: list[tuple[Manifest, bool]] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    context: list[Path] = field(default_factory=list)
+    empty: list[Source] = field(default_factory=list)
+
+
+def found(
+    paths: Sequence[Path], zone_for: Callable[[str], ZoneInfo | None]
+) -> Iterator[tuple[Source, Sensor] | Source | Unread]:
+    """Every source under `paths` with the sensor that reads it, alone if it is empty, and what has none."""
+    for path in files.walk(paths):
+        if isinstance(path, Unread):
+            yield path
+            continue
+        for source in files.sources(path, zone_for(str(path))):
+            yield source if isinstance(source, Unread) or not source.head else _claimed(source)
+
+
+def _claimed(source: Source) -> tuple[Source, Sensor] | Unread:
+    takers = claims(source.head, source.name)
+    if len(takers) == 1:
+        return source, takers[0]
+    if not takers:
+        sample = source.head[:120].decode("utf-8", "replace")
+        return Unread(source.path, _NO_SENSOR, sample=sample)
+    names = " and ".join(sensor.name for sensor in takers)
+    return Unread(source.path, f"{names} both take it for theirs; please report this as a defect")
+
+
+def events(source: Source, sensor: Sensor) -> Iterator[pl.DataFrame]:
+    """A source's events, typed, with where they come from; a sensor's own failure ends them and is named."""
+    batches = sensor.read(source)
+    while True:
+        try:
+            frame = next(batches)
+            yield _complete(frame, source, sensor)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - a defect in one sensor must not end an unattended night
+            source.lost(
+                f"the {sensor.name} sensor failed here ({type(error).__name__}: {error}); what came before "
+                "is kept; please report this as a defect"
+            )
+            return
+
+
+def _complete(frame: pl.DataFrame, source: Source, sensor: Sensor) -> pl.DataFrame:
+    given = frame.columns
+    defaults = {
+        "event.module": sensor.name,
+        "log.file.path": source.path,
+        "molehunt.source.sha256": source.sha256,
+    }
+    filled = frame.with_columns(
+        (pl.col(name).fill_null(pl.lit(value)) if name in given else pl.lit(value)).alias(name)
+        for name, value in defaults.items()
+    )
+    for needed in ("@timestamp", "event.dataset"):
+        if needed not in given:
+            raise KeyError(f"the sensor gave no {needed}")
+    typed = schema.conform(filled)
+    if "@timestamp" not in typed.columns:
+        typed = typed.with_columns(pl.lit(None, schema.TIME).alias("@timestamp"))
+    return typed
+
+
+def read_into(
+    lake: Lake,
+    paths: Sequence[Path],
+    zone_for: Callable[[str], ZoneInfo | None],
+    *,
+    is_context: Callable[[Path], bool],
+    progress: Callable[[str], None],
+) -> Intake:
+    """Read all of `paths` into the lake.
+
+    Args:
+        lake: taken for adding while this runs.
+        paths: files and folders.
+        zone_for: the time zone that the user gave for a path, or None.
+        is_context: whether a file is a roster or the like, which is no log.
+        progress: told of each source before it is read.
+    """
+    intake = Intake()
+    with lake.writing():
+        for path in files.walk(paths):
+            if isinstance(path, Unread):
+                intake.unread.append(path)
+            elif is_context(path):
+                intake.context.append(path)
+            else:
+                for item in found([path], zone_for):
+                    _take(item, lake, intake, progress)
+    return intake
+
+
+def _take(
+    item: tuple[Source, Sensor] | Source | Unread, lake: Lake, intake: Intake, progress: Callable[[str], None]
+) -> None:
+    if isinstance(item, Unread):
+        intake.unread.append(item)
+        return
+    if isinstance(item, Source):
+        intake.empty.append(item)
+        return
+    source, sensor = item
+    progress(source.path)
+    known = lake.known(source, sensor.name)
+    manifest = known or lake.add(source, sensor.name, events(source, sensor))
+    intake.manifests.append((manifest, known is not None))
+    intake.unread += manifest.unread

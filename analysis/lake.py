@@ -1,0 +1,258 @@
+"""The lake: events as Parquet by dataset and day, and what of it is true.
+
+    LAKE/events/<event.dataset>/<YYYY-MM-DD>/<sha256 of the source>-<member>-<reading>-<n>.parquet
+    LAKE/sources/<sha256 of the source>-<member>.json      the manifest: what was read, and its parts
+
+A part counts only if a manifest names it, and a manifest is renamed into place after all of its parts: a kill
+at any moment leaves a source either wholly in the lake or not at all, and reading it again adds nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, cast
+
+import orjson
+import polars as pl
+
+from sensors.sensor import Unread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sensors.sensor import Source
+
+# Raise it when a sensor reads the same bytes to other events: kept lakes then read their sources again.
+READING: Final = 1
+_FLUSH_ROWS: Final = 250_000
+_FLUSH_BYTES: Final = 192 << 20
+_UNDATED: Final = "undated"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file of the lake."""
+
+    file: str
+    dataset: str
+    day: str
+    rows: int
+    columns: list[str]
+
+
+@dataclass(slots=True)
+class Manifest:
+    """One source as the lake has it."""
+
+    path: str
+    sha256: str
+    member: str
+    sensor: str
+    reading: str
+    events: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    parts: list[Part] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one dataset, of one day or of a few."""
+
+    dataset: str
+    frame: pl.DataFrame
+
+
+class Lake:
+    """A folder of events. Reading needs no lock; adding takes the lake for itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._events = folder / "events"
+        self._sources = folder / "sources"
+        self._staging = folder / "staging"
+        for each in (self._events, self._sources, self._staging):
+            each.mkdir(parents=True, exist_ok=True)
+        self._manifests = {path.stem: _load(path) for path in sorted(self._sources.glob("*.json"))}
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lake for adding; what an earlier run left behind half-done is swept away.
+
+        Raises:
+            BlockingIOError: another molehunt is adding to this lake.
+        """
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._sweep()
+            yield
+
+    def known(self, source: Source, sensor: str) -> Manifest | None:
+        """The manifest of a source that was read before in the same way."""
+        manifest = self._manifests.get(_key(source))
+        return manifest if manifest and manifest.reading == _reading(source, sensor) else None
+
+    def add(self, source: Source, sensor: str, batches: Iterator[pl.DataFrame]) -> Manifest:
+        """Write a source's events; it is in the lake when this returns, and not at all before.
+
+        Args:
+            source: what is read; what could not be read of it is kept in the manifest.
+            sensor: name of the sensor that reads it.
+            batches: its events, columns as the schema has them, `event.dataset` and `@timestamp` among them.
+        """
+        key, reading = _key(source), _reading(source, sensor)
+        manifest = Manifest(source.path, source.sha256, _member(source), sensor, reading)
+        staged = self._staging / key
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        for number, frame in enumerate(_gathered(batches)):
+            self._stage(frame, f"{key}-{reading}-{number:05d}", staged, manifest)
+        manifest.unread = list(source.unread)
+        old = self._manifests.get(key)
+        self._commit(manifest, key, staged)
+        if old is not None:
+            kept = {part.file for part in manifest.parts}
+            for part in old.parts:
+                if part.file not in kept:
+                    (self._events / part.file).unlink(missing_ok=True)
+        return manifest
+
+    def _stage(self, frame: pl.DataFrame, stem: str, staged: Path, manifest: Manifest) -> None:
+        times = frame["@timestamp"]
+        first, last = cast("datetime | None", times.min()), cast("datetime | None", times.max())
+        manifest.events += frame.height
+        manifest.first = min(filter(None, (manifest.first, first)), default=None)
+        manifest.last = max(filter(None, (manifest.last, last)), default=None)
+        day = pl.col("@timestamp").dt.strftime("%Y-%m-%d").fill_null(_UNDATED)
+        split = frame.with_columns(_day=day).partition_by(
+            "event.dataset", "_day", maintain_order=True, include_key=True
+        )
+        for part in split:
+            dataset, on = str(part["event.dataset"][0]), str(part["_day"][0])
+            rows = part.drop("_day")
+            rows = rows.select(name for name in rows.columns if rows[name].null_count() < rows.height)
+            file = f"{_safe(dataset)}/{on}/{stem}.parquet"
+            target = staged / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            rows.write_parquet(target, compression="zstd", compression_level=1, statistics=True)
+            manifest.parts.append(Part(file, dataset, on, rows.height, rows.columns))
+
+    def _commit(self, manifest: Manifest, key: str, staged: Path) -> None:
+        for part in manifest.parts:
+            final = self._events / part.file
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _sync(staged / part.file)
+            (staged / part.file).replace(final)
+        aside = staged / "manifest.json"
+        aside.write_bytes(orjson.dumps(asdict(manifest), option=orjson.OPT_UTC_Z))
+        _sync(aside)
+        aside.replace(self._sources / f"{key}.json")
+        self._manifests[key] = manifest
+        shutil.rmtree(staged, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        for left in self._staging.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
+        named = {part.file for manifest in self._manifests.values() for part in manifest.parts}
+        for path in self._events.rglob("*.parquet"):
+            if str(path.relative_to(self._events)) not in named:
+                path.unlink()
+
+    @property
+    def manifests(self) -> list[Manifest]:
+        """Every source in the lake."""
+        return list(self._manifests.values())
+
+    def columns(self) -> dict[str, set[str]]:
+        """The columns that each dataset has anywhere."""
+        found: dict[str, set[str]] = {}
+        for manifest in self._manifests.values():
+            for part in manifest.parts:
+                found.setdefault(part.dataset, set()).update(part.columns)
+        return found
+
+    def rows(self) -> dict[str, int]:
+        """Events by dataset."""
+        found: dict[str, int] = {}
+        for manifest in self._manifests.values():
+            for part in manifest.parts:
+                found[part.dataset] = found.get(part.dataset, 0) + part.rows
+        return dict(sorted(found.items()))
+
+    def batches(self, rows: int = _FLUSH_ROWS) -> Iterator[Batch]:
+        """All events, dataset by dataset and day by day, in frames of about `rows` rows at most."""
+        parts = sorted(
+            (part for manifest in self._manifests.values() for part in manifest.parts),
+            key=lambda part: (part.dataset, part.day, part.file),
+        )
+        held: list[Part] = []
+        for part in parts:
+            full = sum(each.rows for each in held) + part.rows > rows
+            if held and (full or part.dataset != held[0].dataset):
+                yield self._batch(held)
+                held = []
+            held.append(part)
+        if held:
+            yield self._batch(held)
+
+    def _batch(self, parts: list[Part]) -> Batch:
+        frames = [pl.read_parquet(self._events / part.file, hive_partitioning=False) for part in parts]
+        return Batch(parts[0].dataset, pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0])
+
+
+def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Small batches together, so that parts are few; memory stays within the flush limits."""
+    held: list[pl.DataFrame] = []
+    for frame in batches:
+        if frame.height:
+            held.append(frame)
+        if sum(each.height for each in held) >= _FLUSH_ROWS or (
+            sum(each.estimated_size() for each in held) >= _FLUSH_BYTES
+        ):
+            yield pl.concat(held, how="diagonal")
+            held = []
+    if held:
+        yield pl.concat(held, how="diagonal")
+
+
+def _member(source: Source) -> str:
+    return source.path.partition("!")[2]
+
+
+def _key(source: Source) -> str:
+    return f"{source.sha256}-{hashlib.sha256(_member(source).encode()).hexdigest()[:8]}"
+
+
+def _reading(source: Source, sensor: str) -> str:
+    """What else decides the events that a sensor makes of the same bytes."""
+    year = source.modified.year  # stands in for a missing one
+    how = f"{READING}\0{sensor}\0{source.zone.key}\0{source.zone_given}\0{year}"
+    return hashlib.sha256(how.encode()).hexdigest()[:8]
+
+
+def _safe(dataset: str) -> str:
+    """A dataset's name as a folder's: a sensor fed from a file may have taken it from there."""
+    clean = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in dataset)[:80]
+    return clean.lstrip(".") or "_"
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _load(path: Path) -> Manifest:
+    raw = orjson.loads(path.read_bytes())
+    raw["parts"] = [Part(**part) for part in raw["parts"]]
+    raw["unread"] = [Unread(**each) for each in raw["unread"]]
+    for end in ("first", "last"):
+        raw[end] = datetime.fromisoformat(raw[end]) if raw[end] else None
+    return Manifest(**raw)

@@ -1,0 +1,1 @@
+"""The frozen report and what draws it: a renderer sees nothing else."""
