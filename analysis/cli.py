@@ -1,0 +1,170 @@
+"""The command line. Everything heavy is imported by the command that needs it: `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+    from zoneinfo import ZoneInfo
+
+    from analysis.hunt import Options
+
+DONE: Final = 0
+FAILED: Final = 1
+SOME_UNREAD: Final = 3
+
+_EXISTING: Final = click.Path(exists=True, path_type=Path)
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+
+
+class _Late(click.Group):
+    """A group whose sub-group `rules` is imported only when it is asked for."""
+
+    _LATE: Final = {"rules": "analysis.sigma.commands:rules"}  # noqa: RUF012 - Final says it already
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self._LATE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._LATE:
+            return super().get_command(ctx, cmd_name)
+        if "--help" in sys.argv[1:2] or len(sys.argv) < 2:  # noqa: PLR2004 - the list of commands alone
+            return click.Command(cmd_name, help="List, check and test detection rules.")
+        module, _, name = self._LATE[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+
+def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ZoneInfo | None:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - late, for speed
+
+    if value is None:
+        return None
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise click.BadParameter(f"{value!r} is no time zone; give a name such as America/Chicago") from error
+
+
+def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def apply(function: Any) -> Any:  # noqa: ANN401 - what click decorates has no better name
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+_ZONE = click.option(
+    "--tz",
+    "zone",
+    metavar="ZONE",
+    callback=_zone,
+    help="Time zone of logs that do not say theirs (IANA name; UTC if not given, and marked as a guess).",
+)
+_PATHS = click.argument("paths", nargs=-1, required=True, type=_EXISTING, metavar="PATH...")
+
+
+@click.group(cls=_Late, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="molehunt")
+def main() -> None:
+    """Find accounts that look like an embedded worker, in the logs and captures you already have."""
+
+
+@main.command()
+@_with(
+    _PATHS,
+    click.option("--out", required=True, type=_FOLDER, help="Folder for the report; made if missing."),
+    click.option("--roster", type=_FILE, help="HR export as CSV: who works here, where and since when."),
+    click.option("--geo-city", type=_FILE, help="City database in MaxMind's format (.mmdb)."),
+    click.option("--geo-asn", type=_FILE, help="ASN database in MaxMind's format (.mmdb)."),
+    click.option("--site", type=_FILE, help="What you know of your own place, as TOML or JSON."),
+    click.option("--rules", "rules", multiple=True, type=_EXISTING, help="Further rules; may be repeated."),
+    click.option("--no-bundled-rules", is_flag=True, help="Run only the rules given by --rules."),
+    _ZONE,
+    click.option("--lake", type=_FOLDER, help="Keep events in this folder and add to it (default: OUT/lake)."),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text."),
+)
+def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: ZoneInfo | None, **given: Any) -> None:  # noqa: ANN401 - click's
+    """Read logs and captures, and say which accounts look like an embedded worker, and why.
+
+    PATHs are files, archives or folders. A roster.csv, a site file or .mmdb files among them are used as
+    such. Writes report.html, report.json, findings.ndjson, accounts.csv and unread.ndjson to OUT.
+    """
+    from analysis.hunt import HuntError, Options, run  # noqa: PLC0415 - late, for speed
+
+    options: Options = Options(paths=paths, zone=zone, **given)
+    try:
+        report = run(options)
+    except HuntError as error:
+        raise click.ClickException(str(error)) from error
+    from analysis.report import text  # noqa: PLC0415 - late, for speed
+
+    if as_json:
+        sys.stdout.buffer.write(report.to_json() + b"\n")
+    else:
+        text.render(report, sys.stdout)
+    click.echo(f"The page: {options.out / 'report.html'}", err=as_json)
+    sys.exit(SOME_UNREAD if report.unread else DONE)
+
+
+@main.command()
+@_with(
+    _PATHS,
+    _ZONE,
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File to write (.parquet or .ndjson; default: NDJSON on standard output).",
+    ),
+)
+def events(paths: tuple[Path, ...], zone: ZoneInfo | None, output: Path | None) -> None:
+    """Normalise logs and captures to ECS events, in input order."""
+    from analysis import emit, intake  # noqa: PLC0415 - late, for speed
+    from sensors.sensor import Source, Unread  # noqa: PLC0415 - late, for speed
+
+    unread: list[Unread] = []
+
+    def frames() -> Any:  # noqa: ANN401 - an iterator of frames; naming it would import polars
+        for item in intake.found(paths, lambda _path: zone):
+            if isinstance(item, Unread):
+                unread.append(item)
+            elif not isinstance(item, Source):
+                yield from intake.events(*item)
+                unread.extend(item[0].unread)
+
+    if output is None:
+        emit.ndjson(frames(), sys.stdout.buffer)
+    elif output.suffix == ".parquet":
+        emit.parquet(frames(), output)
+    else:
+        with output.open("wb") as out:
+            emit.ndjson(frames(), out)
+    for each in unread:
+        where = f" line {each.line}" if each.line else f" byte {each.offset}" if each.offset else ""
+        click.echo(f"not read: {each.path}{where}: {each.reason}", err=True)
+    sys.exit(SOME_UNREAD if unread else DONE)
+
+
+@main.command()
+@click.argument("report", type=_FILE)
+@click.option("--out", required=True, type=_FOLDER, help="Folder for the pages; made if missing.")
+def report(report: Path, out: Path) -> None:
+    """Draw the pages of an earlier REPORT (a report.json) again."""
+    from analysis.report import files  # noqa: PLC0415 - late, for speed
+    from analysis.report.document import Report  # noqa: PLC0415 - late, for speed
+
+    try:
+        files.write(Report.from_json(report.read_bytes()), out)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"The page: {out / 'report.html'}")
