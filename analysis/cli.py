@@ -28,7 +28,7 @@ _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 class _Late(click.Group):
     """A group whose sub-group `rules` is imported only when it is asked for."""
 
-    _LATE: Final = {"rules": "analysis.sigma.commands:rules"}  # noqa: RUF012 - Final says it already
+    _LATE: Final = {"rules": "analysis.sigma.commands:rules"}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._LATE])
@@ -90,7 +90,9 @@ def main() -> None:
     click.option("--rules", "rules", multiple=True, type=_EXISTING, help="Further rules; may be repeated."),
     click.option("--no-bundled-rules", is_flag=True, help="Run only the rules given by --rules."),
     _ZONE,
-    click.option("--lake", type=_FOLDER, help="Keep events in this folder and add to it (default: OUT/lake)."),
+    click.option(
+        "--lake", type=_FOLDER, help="Keep events in this folder and add to it (default: OUT/lake)."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text."),
 )
 def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: ZoneInfo | None, **given: Any) -> None:  # noqa: ANN401 - click's

@@ -13,8 +13,8 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A quote inside a JSON string is escaped, so `,"name":null` can only be a member. The first member of our rows
-# is never null.
+# A quote inside a JSON string is escaped, so `,"name":null` can only be a member; and the first member of
+# our rows is never null.
 _NULL_MEMBER: Final = re.compile(rb',"[^"\\]+":null')
 _NEVER_NULL: Final = "event.dataset"
 

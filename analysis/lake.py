@@ -24,7 +24,7 @@ import polars as pl
 from sensors.sensor import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sensors.sensor import Source
@@ -170,6 +170,13 @@ class Lake:
     def manifests(self) -> list[Manifest]:
         """Every source in the lake."""
         return list(self._manifests.values())
+
+    def only(self, manifests: Iterable[Manifest]) -> None:
+        """From now on this object reads these sources alone; nothing is taken out of the folder."""
+        keys = {(each.sha256, each.member) for each in manifests}
+        self._manifests = {
+            key: each for key, each in self._manifests.items() if (each.sha256, each.member) in keys
+        }
 
     def columns(self) -> dict[str, set[str]]:
         """The columns that each dataset has anywhere."""

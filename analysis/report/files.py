@@ -53,8 +53,9 @@ def write(report: Report, folder: Path) -> None:
 
 def findings(report: Report, out: TextIO) -> None:
     """Renderer: one finding a line, the rule under `rule.id`."""
-    for finding in report.findings:
-        out.write(orjson.dumps(_row(finding), option=orjson.OPT_UTC_Z).decode() + "\n")
+    out.writelines(
+        orjson.dumps(_row(finding), option=orjson.OPT_UTC_Z).decode() + "\n" for finding in report.findings
+    )
 
 
 def _row(finding: Finding) -> dict[str, object]:
@@ -85,14 +86,13 @@ def accounts(report: Report, out: TextIO) -> None:
 
 
 def cell(text: str) -> str:
-    """Text as a spreadsheet's text: what it would run as a formula gets an apostrophe (OWASP, CSV injection)."""
+    """Text that a spreadsheet takes for text: a formula gets an apostrophe (OWASP, "CSV Injection")."""
     return "'" + text if text.startswith(_FORMULA) else text
 
 
 def unread(report: Report, out: TextIO) -> None:
     """Renderer: what could not be read, one thing a line."""
-    for each in report.unread:
-        out.write(orjson.dumps(asdict(each)).decode() + "\n")
+    out.writelines(orjson.dumps(asdict(each)).decode() + "\n" for each in report.unread)
 
 
 def as_text(report: Report, render: Callable[[Report, TextIO], None]) -> str:

@@ -17,13 +17,15 @@ _STYLE: Final = {"high": "bold red", "elevated": "yellow", "watch": "cyan", "non
 
 
 def plain(text: str) -> str:
-    """Text from a log without what a terminal would obey: control and formatting characters are shown, not sent."""
+    """Text from a log with what a terminal would obey (control, formatting) shown instead of sent."""
     return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def render(report: Report, out: TextIO) -> None:
     """Renderer: a ranked table of the accounts that have findings, and what was not read or not run."""
-    console = Console(file=out, highlight=False, soft_wrap=not out.isatty(), width=None if out.isatty() else 110)
+    console = Console(
+        file=out, highlight=False, soft_wrap=not out.isatty(), width=None if out.isatty() else 110
+    )
     ranked = [account for account in report.accounts if account.band != "none"]
     console.print(_table(ranked[:_TOP]) if ranked else "No account stands out.")
     if len(ranked) > _TOP:
@@ -33,7 +35,13 @@ def render(report: Report, out: TextIO) -> None:
 
 def _table(accounts: list[Account]) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False)
-    for heading, justify in (("#", "right"), ("score", "right"), ("", "left"), ("account", "left"), ("why", "left")):
+    for heading, justify in (
+        ("#", "right"),
+        ("score", "right"),
+        ("", "left"),
+        ("account", "left"),
+        ("why", "left"),
+    ):
         table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "why")  # type: ignore[arg-type] # rich's literal
     for account in accounts:
         band = Text(f"{_MARK[account.band]} {account.band}", style=_STYLE[account.band])
@@ -49,8 +57,10 @@ def _table(accounts: list[Account]) -> Table:
 
 def _summary(report: Report) -> str:
     lines = [
-        f"{report.events:,} events from {len(report.sources)} sources, {len(report.accounts)} accounts, "
-        f"{len(report.findings)} findings, {report.detections} detections run."
+        (
+            f"{report.events:,} events from {len(report.sources)} sources, {len(report.accounts)} accounts, "
+            f"{len(report.findings)} findings by {report.detections} detections."
+        )
     ]
     if report.unread:
         lines.append(f"{len(report.unread)} things could not be read: see unread.ndjson.")

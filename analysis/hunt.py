@@ -1,0 +1,200 @@
+"""The whole flow of a hunt, from paths to the files of its report."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from analysis import identity as identities
+from analysis import profile
+from analysis.anomaly import Anomalies, AnomalyError, AnomalyRule, parse
+from analysis.attribution import Attribution, leases
+from analysis.context import Context, ContextError, load_context, recognise
+from analysis.finding import Finding, NotRun
+from analysis.intake import Intake, read_into
+from analysis.lake import Lake
+from analysis.report import files as report_files
+from analysis.report.compose import Material, compose
+from analysis.sigma import Correlations, Findings, RulePack, bundled_rules
+from sensors import files
+from sensors.sensor import Unread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    import polars as pl
+
+    from analysis.report.document import Report
+
+
+class HuntError(Exception):
+    """The hunt cannot go on; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for; see `molehunt hunt --help`."""
+
+    paths: tuple[Path, ...]
+    out: Path
+    roster: Path | None = None
+    geo_city: Path | None = None
+    geo_asn: Path | None = None
+    site: Path | None = None
+    rules: tuple[Path, ...] = ()
+    no_bundled_rules: bool = False
+    zone: ZoneInfo | None = None
+    lake: Path | None = None
+
+
+def run(options: Options) -> Report:
+    """Read, resolve, attribute, match, weigh, and write the report's files to `options.out`.
+
+    Raises:
+        HuntError: the context cannot be used, or the output cannot be written.
+    """
+    try:
+        with _progress() as say:
+            report = _hunt(options, say)
+            say("writing the report")
+            report_files.write(report, options.out)
+    except ContextError as error:
+        raise HuntError(str(error)) from error
+    except BlockingIOError as error:
+        raise HuntError(
+            "another molehunt is writing to this lake; wait for it, or give another --lake"
+        ) from error
+    except OSError as error:
+        raise HuntError(f"{error.filename or options.out}: {error.strerror or error}") from error
+    return report
+
+
+def _hunt(options: Options, say: Callable[[str], None]) -> Report:
+    found = _context_files(options)
+    context = load_context(found["roster"], found["geo_city"], found["geo_asn"], found["site"])
+    lake = Lake(options.lake or options.out / "lake")
+    intake = _read(options, lake, context, set(found.values()), say)
+    if options.lake is None:  # a lake of this hunt's own answers for this hunt's inputs alone
+        lake.only(manifest for manifest, _ in intake.manifests)
+    say("who is who")
+    identity, attribution = _people(lake, context)
+    pack, rules, broken = _rules(options)
+    examined = _Examined(pack, rules, context)
+    for batch in lake.batches():
+        say(f"looking at {batch.dataset}")
+        examined.add(batch.dataset, batch.frame, identity, attribution, context)
+    findings = examined.findings()
+    material = Material(
+        created=datetime.now(UTC),
+        inputs=tuple(str(path) for path in options.paths),
+        intake=intake,
+        lake=lake,
+        context=context,
+        identity=identity,
+        attribution=attribution,
+        profiles=examined.profiles,
+        findings=findings,
+        not_run=(*broken, *pack.plan(lake.columns()), *examined.anomalies.not_run()),
+        detections=len(pack.rules) + len(pack.correlations) + len(rules),
+    )
+    return compose(material)
+
+
+def _context_files(options: Options) -> dict[str, Path | None]:
+    """The roster, site and geography files: those given, else those that lie among the inputs."""
+    given = {
+        "roster": options.roster,
+        "geo_city": options.geo_city,
+        "geo_asn": options.geo_asn,
+        "site": options.site,
+    }
+    for path in files.walk(options.paths):
+        kind = None if isinstance(path, Unread) or not path.is_file() else recognise(path)
+        if kind is not None and given[kind] is None and not isinstance(path, Unread):
+            given[kind] = path
+    return given
+
+
+def _read(
+    options: Options, lake: Lake, context: Context, used: set[Path | None], say: Callable[[str], None]
+) -> Intake:
+    def zone_for(path: str) -> ZoneInfo | None:
+        return context.site.zone_for(path) or options.zone
+
+    return read_into(
+        lake,
+        options.paths,
+        zone_for,
+        is_context=lambda path: path in used or recognise(path) is not None,
+        progress=lambda path: say(f"reading {path}"),
+    )
+
+
+def _people(lake: Lake, context: Context) -> tuple[identities.Identity, Attribution]:
+    names, intervals = [], []
+    for batch in lake.batches():
+        names.append(identities.names(batch.frame))
+        intervals.append(leases(batch.frame))
+    identity = identities.resolve(names, context)
+    return identity, Attribution.build(intervals, identity, context)
+
+
+def _rules(options: Options) -> tuple[RulePack, list[AnomalyRule], list[NotRun]]:
+    """The Sigma rules, those with a learned threshold, and those that are written so that they cannot run."""
+    folders = [*([] if options.no_bundled_rules else [bundled_rules()]), *options.rules]
+    pack = RulePack.load(folders)
+    broken = [NotRun(str(error.path), error.path.name, str(error)) for error in pack.errors]
+    learned = []
+    for document, path in pack.anomalies:
+        try:
+            learned.append(parse(document, path))
+        except AnomalyError as error:
+            broken.append(NotRun(str(path), path.name, str(error)))
+    return pack, learned, broken
+
+
+class _Examined:
+    """What one pass over the lake gathers; bounded by accounts, days and rules, not by events."""
+
+    def __init__(self, pack: RulePack, rules: list[AnomalyRule], context: Context) -> None:
+        self._pack = pack
+        self._names = [rule.name or rule.id for rule in pack.rules]
+        self._findings = Findings(pack)
+        self._correlations = Correlations(pack)
+        self.anomalies = Anomalies(rules, context)
+        self.profiles: profile.Profile = {}
+
+    def add(
+        self,
+        dataset: str,
+        frame: pl.DataFrame,
+        identity: identities.Identity,
+        attribution: Attribution,
+        context: Context,
+    ) -> None:
+        known = context.enrich(attribution.attach(identity.assign(frame)))
+        matches = self._pack.match(known, dataset)
+        self._findings.add(known, matches)
+        self._correlations.add(known, matches)
+        self.anomalies.add(known, matches, self._names)
+        self.profiles = profile.merge([self.profiles, profile.partial(known)])
+
+    def findings(self) -> tuple[Finding, ...]:
+        return (*self._findings.find(), *self._correlations.find(), *self.anomalies.find())
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Says what is being done, on stderr and only if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _text: None
+        return
+    with console.status("starting") as status:
+        yield status.update
