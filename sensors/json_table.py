@@ -1,101 +1,70 @@
-"""JSON logs to columns: the records of a source, and a table with one text column per leaf of their JSON.
+"""JSON records to columns: a table with one text column for each leaf path of the records' JSON.
 
-`records` frames a source into JSON records, whatever wraps them (lines, arrays, pretty-printed or concatenated
-objects, pages such as `{"value": [...]}`). `table` shreds them: `{"actor": {"id": "x"}}` has the column
-`actor.id`. Every column is text: strings as they are, numbers and booleans as JSON writes them, arrays as JSON
-text; JSON's null and `{}` are null. What a row's columns hold depends on that row alone. Sensors take values
-through `text`, `number`, `integer`, `texts`, `objects` and `json`, which know absent columns.
+`{"actor": {"id": "x"}}` has the column `actor.id`. Every column is text: strings as they are, numbers and
+booleans as JSON writes them, arrays as JSON text; null and `{}` are null. What a row holds depends on that
+row alone, never on its neighbours: a field that is a string here and an object there is two columns. Sensors
+take values through `text`, `number`, `integer`, `texts`, `objects` and `json`, which know absent columns.
+
+Of a key that occurs twice in an object the last value that is not null counts, and `{"a.b": 1}` is the same
+as `{"a": {"b": 1}}`.
 """
 
 from __future__ import annotations
 
-import json as stdlib_json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import orjson
+import numpy as np
 import polars as pl
 
-from sensors import framing
+from sensors import json_scan, json_shred
+from sensors.json_records import FRAME, peek, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
+    from sensors.json_scan import Array
     from sensors.sensor import Source
 
-FRAME: Final = ("text", "log.offset", "log.file.line")
-_WRAPPERS = ("value", "Records", "records", "events", "logs", "items", "results")
+__all__ = ["FRAME", "integer", "json", "number", "objects", "peek", "records", "table", "text", "texts"]
 
-
-def records(source: Source) -> Iterator[pl.DataFrame]:
-    """The JSON objects of a source in input order: `text`, `log.offset`, `log.file.line`."""
-    head = framing.text_head(source.head).lstrip()
-    first = head.split("\n", 1)[0].strip()
-    if not head.startswith("[") and _whole(first) and not _wrapped(first):
-        yield from framing.lines(source)
-        return
-    blob = b"".join(framing.chunks(source)).decode("utf-8", "replace")
-    decoder = stdlib_json.JSONDecoder()
-    rows: list[tuple[str, int, int]] = []
-    at = 0
-    while at < len(blob):
-        if blob[at] in " \t\r\n,]}":
-            at += 1
-            continue
-        if blob[at] == "[":
-            at += 1
-            continue
-        if blob[at] == "{" and (inner := _wrapped(blob[at : at + 4096])):
-            at += inner
-            continue
-        try:
-            value, end = decoder.raw_decode(blob, at)
-        except ValueError:
-            end = blob.find("\n", at)
-            end = len(blob) if end < 0 else end
-            source.lost("not JSON", offset=at, sample=blob[at:end])
-            at = end
-            continue
-        if isinstance(value, dict):
-            rows.append((blob[at:end], len(blob[:at].encode()), blob.count("\n", 0, at) + 1))
-        else:
-            source.lost("not a JSON object", offset=at, sample=blob[at:end])
-        at = end
-    yield pl.DataFrame(
-        rows, schema=dict(zip(FRAME, (pl.String, pl.Int64, pl.Int64), strict=True)), orient="row"
-    )
+_PATHS: Final = 16_384  # told apart at most in one batch
+_COLUMNS: Final = 4_096
+_NAMED: Final = 100  # broken records of one batch that are named one by one
+_CELLS: Final = 40_000_000  # rows times columns; 16 bytes each
 
 
 def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """One text column per leaf path of the records' JSON, after the columns of `FRAME`.
+    """The records of `frame` (columns `FRAME`) with one text column for each leaf path.
 
-    Rows that are not JSON objects are left out and named in `source.unread`. A leaf whose path is one of
-    `FRAME` is named `record.<path>`.
+    Rows that are not one JSON object are left out and named in `source.unread`, as are fields beyond the
+    number of columns that memory allows (the rarest ones). A leaf whose path is one of `FRAME` is named
+    `record.<path>`.
     """
-    rows: list[dict[str, str]] = []
-    keep: list[bool] = []
-    for text_, offset, line in frame.select(FRAME).iter_rows():
-        try:
-            value = orjson.loads(text_)
-        except orjson.JSONDecodeError:
-            value = None
-        keep.append(isinstance(value, dict))
-        if not keep[-1]:
-            source.lost("not a JSON object", line=line, offset=offset, sample=text_)
-            continue
-        row: dict[str, str] = {}
-        _flatten(value, "", row)
-        rows.append(row)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [
-        pl.Series(f"record.{name}" if name in FRAME else name, [row.get(name) for row in rows], pl.String)
-        for name in names
-    ]
-    return frame.select(FRAME).filter(pl.Series(keep, dtype=pl.Boolean)).hstack(columns)
+    frame = frame.select(FRAME)
+    data, starts, ends = _spans(frame["text"])
+    leaves, proper, paths, left_out = json_shred.shred(data, starts, ends, _PATHS)
+    if not proper.all():
+        _name_lost(frame.filter(~pl.Series(proper)), source)
+    names = _names(data, paths)
+    numbers, kept, crowded = _columns(leaves, names, frame.height)
+    if left_out or crowded:
+        source.lost(
+            f"more different fields than are told apart at once; the rarest were left out, from line "
+            f"{frame['log.file.line'][0]} on",
+            line=frame["log.file.line"][0],
+            offset=frame["log.offset"][0],
+            count=left_out + crowded,
+        )
+    shredded = frame.hstack(_text_columns(data, leaves, numbers, kept, frame.height))
+    return shredded if proper.all() else shredded.filter(pl.Series(proper))
 
 
 def text(frame: pl.DataFrame, *paths: str) -> pl.Expr:
-    """The first value there is at `paths`, as text."""
-    present = [pl.col(path) for path in paths if path in frame.columns]
+    """The first value there is at `paths`, as text; text of no length counts as none.
+
+    A path that no column has is looked for regardless of case (exports differ in it).
+    """
+    present = [pl.col(name) for path in paths for name in _present(frame, path)]
     if not present:
         return pl.lit(None, pl.String).alias(paths[0])
     return pl.coalesce(pl.when(column != "").then(column) for column in present).alias(paths[0])
@@ -107,98 +76,151 @@ def number(frame: pl.DataFrame, *paths: str) -> pl.Expr:
 
 
 def integer(frame: pl.DataFrame, *paths: str) -> pl.Expr:
-    """The same as an Int64 (`7` and `7.0`); null where it is no whole number that fits."""
-    return text(frame, *paths).cast(pl.Int64, strict=False)
+    """The same as an Int64 (`7`, and `7.9` as well); null where it is no number that fits."""
+    value = text(frame, *paths)
+    return pl.coalesce(
+        value.cast(pl.Int64, strict=False), value.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    )
 
 
 def texts(frame: pl.DataFrame, path: str) -> pl.Expr:
     """List(String): the elements of an array as text (nulls left out), or the one value there is."""
-    if path not in frame.columns:
-        return pl.lit(None, pl.List(pl.String)).alias(path)
-    return pl.col(path).map_batches(_texts, return_dtype=pl.List(pl.String))
+    for name in _present(frame, path):
+        return pl.col(name).map_batches(_texts, return_dtype=pl.List(pl.String)).alias(path)
+    return pl.lit(None, pl.List(pl.String)).alias(path)
 
 
 def objects(frame: pl.DataFrame, path: str, *keys: str) -> pl.Expr:
-    """List(Struct): of each object in an array of objects the values of `keys`, as text; dotted keys go deeper."""
+    """List(Struct): for each element of an array of objects its values at `keys` (dotted paths), as text.
+
+    An element that is no object has nulls. JSON text inside a string is read as well.
+    """
     dtype = pl.List(pl.Struct(dict.fromkeys(keys, pl.String)))
-    if path not in frame.columns:
-        return pl.lit(None, dtype).alias(path)
-    return pl.col(path).map_batches(lambda column: _objects(column, keys), return_dtype=dtype)
+    for name in _present(frame, path):
+        return pl.col(name).map_batches(lambda column: _objects(column, keys), return_dtype=dtype).alias(path)
+    return pl.lit(None, dtype).alias(path)
 
 
 def json(frame: pl.DataFrame, path: str) -> pl.Expr:
-    """Whatever is at `path` as JSON text: an array or object as it was written, a scalar as text."""
-    if path in frame.columns:
-        return pl.col(path)
+    """Whatever is at `path`: an array or object as JSON text, a scalar as text."""
+    for name in _present(frame, path):
+        return pl.col(name).alias(path)
     if any(name.startswith(f"{path}.") for name in frame.columns):
         steps = "".join(f"['{step}']" for step in path.split("."))
         return pl.col("text").str.json_path_match(f"${steps}").alias(path)
     return pl.lit(None, pl.String).alias(path)
 
 
-def _whole(line: str) -> bool:
-    try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
-        return False
+def _present(frame: pl.DataFrame, path: str) -> list[str]:
+    """The column `path`, or else those that differ from it in case only."""
+    if path in frame.columns:
+        return [path]
+    folded = path.casefold()
+    return [name for name in frame.columns if len(name) == len(path) and name.casefold() == folded]
 
 
-def _wrapped(head: str) -> int:
-    for key in _WRAPPERS:
-        at = head.find(f'"{key}"')
-        if (
-            at >= 0
-            and head[:at].count("{") == 1
-            and head[at + len(key) + 2 :].lstrip(" :\n\r\t").startswith("[")
-        ):
-            return head.index("[", at) + 1
-    return 0
+def _spans(column: pl.Series) -> tuple[Array, Array, Array]:
+    """The bytes of a text column, and where each value starts and ends; null is no bytes."""
+    column = column.fill_null("")
+    blob = column.str.join("\n").cast(pl.Binary).item() if len(column) else b""
+    lengths = column.str.len_bytes().to_numpy().astype(np.int64)
+    ends = np.cumsum(lengths + 1) - 1
+    return np.frombuffer(blob, np.uint8), ends - lengths, ends
 
 
-def _flatten(value: dict[str, Any], prefix: str, row: dict[str, str]) -> None:
-    for key, item in value.items():
-        path = f"{prefix}{key}"
-        if isinstance(item, dict):
-            _flatten(item, f"{path}.", row)
-        elif item is not None:
-            row[path] = item if isinstance(item, str) else orjson.dumps(item).decode()
+def _names(data: Array, paths: Array) -> list[str]:
+    """The dotted name of each path."""
+    keys = np.full((len(paths), 5), json_scan.ESCAPED)
+    keys[:, json_shred.FROM], keys[:, json_shred.TO] = paths[:, 1], paths[:, 2]
+    names: list[str] = []
+    for parent, key in zip(paths[:, 0].tolist(), _strings(data, keys), strict=True):
+        names.append(f"{names[parent]}.{key}" if parent > 0 else key)
+    return names
 
 
-def _load(value: str | None) -> Any:  # noqa: ANN401 - JSON is anything
-    if value is None:
-        return None
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
+def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[str], int]:
+    """For each leaf the number of its column (-1: none), the columns' names, how many leaves have none."""
+    numbers: dict[str, int] = {}
+    of_path = np.array([numbers.setdefault(name, len(numbers)) for name in names])
+    counts = np.bincount(of_path[leaves[:, json_shred.PATH]], minlength=len(numbers))
+    limit = min(_COLUMNS, _CELLS // max(height, 1))
+    kept = np.flatnonzero(counts)
+    if len(kept) > limit:
+        kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:limit]])
+    place = np.full(len(numbers), -1)
+    place[kept] = np.arange(len(kept))
+    listed = list(numbers)
+    columns = place[of_path[leaves[:, json_shred.PATH]]]
+    return columns, [listed[number] for number in kept], int((columns < 0).sum())
+
+
+def _text_columns(
+    data: Array, leaves: Array, columns: Array, names: Sequence[str], height: int
+) -> list[pl.Series]:
+    """The columns of a table, filled from their leaves."""
+    rows = np.ascontiguousarray(leaves[:, json_shred.ROW])
+    order, begin = json_shred.by_column(rows, columns, len(names))
+    values = _strings(data, leaves, order)
+    values.append(pl.Series([None], dtype=pl.String))
+    filled = []
+    for number, name in enumerate(names):
+        where = np.full(height, len(order))
+        where[rows[order[begin[number] : begin[number + 1]]]] = np.arange(begin[number], begin[number + 1])
+        filled.append(values.gather(where).alias(f"record.{name}" if name in FRAME else name))
+    return filled
+
+
+def _strings(data: Array, leaves: Array, order: Array | None = None) -> pl.Series:
+    """The text of leaves, escapes read."""
+    order = np.arange(len(leaves)) if order is None else order
+    if not len(order):
+        return pl.Series(dtype=pl.String)
+    blob = json_shred.gather(data, leaves, order).tobytes()
+    joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String)
+    return joined.str.split("\0").explode()
 
 
 def _texts(column: pl.Series) -> pl.Series:
-    out: list[list[str] | None] = []
-    for value in column:
-        loaded = _load(value) if value and value.startswith("[") else value
-        if isinstance(loaded, list):
-            out.append(
-                [i if isinstance(i, str) else orjson.dumps(i).decode() for i in loaded if i is not None]
-            )
-        else:
-            out.append(None if value is None else [value])
-    return pl.Series(column.name, out, pl.List(pl.String))
+    data, starts, ends = _spans(column)
+    leaves = json_scan.elements(data, starts, ends)
+    return _listed(column, _strings(data, leaves), leaves[:, json_shred.ROW])
 
 
-def _objects(column: pl.Series, keys: tuple[str, ...]) -> pl.Series:
-    out: list[list[dict[str, str | None]] | None] = []
-    for value in column:
-        loaded = _load(value)
-        items = [loaded] if isinstance(loaded, dict) else loaded
-        if not isinstance(items, list):
-            out.append(None)
-            continue
-        found = []
-        for item in items:
-            row: dict[str, str] = {}
-            if isinstance(item, dict):
-                _flatten(item, "", row)
-            found.append({key: row.get(key) for key in keys})
-        out.append(found)
-    return pl.Series(column.name, out, pl.List(pl.Struct(dict.fromkeys(keys, pl.String))))
+def _objects(column: pl.Series, keys: Sequence[str]) -> pl.Series:
+    data, starts, ends = _spans(column)
+    items = json_scan.elements(data, starts, ends)
+    spans = np.ascontiguousarray(items[:, json_shred.FROM]), np.ascontiguousarray(items[:, json_shred.TO])
+    leaves, _, paths, _ = json_shred.shred(data, *spans, _PATHS)
+    names = _names(data, paths)
+    place = np.array([keys.index(name) if name in keys else -1 for name in names])
+    values = _text_columns(data, leaves, place[leaves[:, json_shred.PATH]], keys, len(items))
+    return _listed(column, pl.DataFrame(values).select(pl.struct(keys)).to_series(), items[:, json_shred.ROW])
+
+
+def _listed(column: pl.Series, values: pl.Series, rows: Array) -> pl.Series:
+    """`values` as a list for each row of `column`; an empty list where it has none, null where it is null."""
+    lists = (
+        pl.DataFrame({"row": rows, "value": values})
+        .group_by("row", maintain_order=True)
+        .agg("value")
+        .select(pl.col("row"), pl.col("value"))
+    )
+    where = np.full(len(column), lists.height)
+    where[lists["row"].to_numpy()] = np.arange(lists.height)
+    found = lists["value"].append(pl.Series([[]], dtype=lists["value"].dtype)).gather(where)
+    empty = pl.DataFrame({"found": found, "column": column})
+    return empty.select(pl.when(pl.col("column").is_not_null()).then("found")).to_series().alias(column.name)
+
+
+def _name_lost(rows: pl.DataFrame, source: Source) -> None:
+    """Name rows that are no objects: the first of a batch one by one, the others together."""
+    for sample, offset, line in rows.head(_NAMED).iter_rows():
+        source.lost("not one whole JSON object", line=line, offset=offset, sample=sample or "")
+    for sample, offset, line in rows.slice(_NAMED, 1).iter_rows():
+        source.lost(
+            "not one whole JSON object; the first of many from here on",
+            line=line,
+            offset=offset,
+            sample=sample or "",
+            count=rows.height - _NAMED,
+        )
