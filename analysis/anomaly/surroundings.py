@@ -1,0 +1,49 @@
+"""What the company says of its own place, as far as it decides whether something is strange there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from analysis.context.addresses import is_inside, normal, within
+
+if TYPE_CHECKING:
+    from analysis.context import Site
+
+_NOT_WORD: Final = re.compile(r"[^a-z0-9]+")
+# "ScreenConnect (corp.screenconnect.com)": the product, then where it is allowed.
+_PARTS: Final = re.compile(r"[(\[,;:)\]]+")
+_LEAST_LETTERS: Final = 4
+
+
+def without_own(frame: pl.DataFrame, address: str, site: Site) -> pl.DataFrame:
+    """Rows whose `address` lies in none of the site's own networks (offices, egress, pools)."""
+    addresses = frame.select(pl.col(address).drop_nulls().unique()).to_series()
+    spelled = dict(zip(addresses.to_list(), normal(addresses).to_list(), strict=True))
+    inside = within(set(spelled.values()), site.networks())
+    own = [written for written, normed in spelled.items() if normed in inside]
+    return frame.filter(~pl.col(address).is_in(own))
+
+
+def without_private(frame: pl.DataFrame, address: str) -> pl.DataFrame:
+    """Rows whose `address` can be public: only there does it tell one home from another."""
+    return frame.filter(~is_inside(pl.col(address)))
+
+
+def is_sanctioned(value: pl.Expr, site: Site) -> pl.Expr:
+    """Whether a tool or destination (lower case) contains the name of one that the site allows.
+
+    Letters and digits are compared, so that "ScreenConnect (corp.screenconnect.com)" covers
+    `screenconnect.clientservice.exe`; names of fewer than four letters are not looked for.
+    """
+    allowed = [
+        name
+        for text in (*site.sanctioned_remote_support, *site.sanctioned_cloud_storage)
+        for part in _PARTS.split(text)
+        if len(name := _NOT_WORD.sub("", part.lower())) >= _LEAST_LETTERS
+    ]
+    if not allowed:
+        return pl.lit(value=False)
+    return value.str.replace_all(r"[^a-z0-9]+", "").str.contains_any(allowed)
