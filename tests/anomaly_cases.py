@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.anomaly import Anomalies, AnomalyRule, parse
+from analysis.context import Context
 from sensors.schema import conform
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -21,7 +22,7 @@ METADATA: dict[str, Any] = {
 }
 
 
-def rule(**anomaly: Any) -> AnomalyRule:
+def rule(**anomaly: object) -> AnomalyRule:
     return parse({**METADATA, "anomaly": {"rules": ["pick"], **anomaly}}, Path("made/by/hand.yml"))
 
 
@@ -30,7 +31,7 @@ def at(day: float, hour: float = 12) -> datetime:
 
 
 def events(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """A frame as the hunt has it: columns with a value only, `account` and `account.kind` beside the schema."""
+    """A frame as the hunt has it: only columns with a value, and `account`, `account.kind`."""
     located = [
         {"log.file.path": "made.log", "log.file.line": number, "event.dataset": "made.log", **row}
         for number, row in enumerate(rows, 1)
@@ -48,7 +49,7 @@ def all_of(frame: pl.DataFrame, index: int = 0) -> pl.DataFrame:
     )
 
 
-def hunted(one: AnomalyRule, frame: pl.DataFrame, context: Any = None) -> Anomalies:
+def hunted(one: AnomalyRule, frame: pl.DataFrame, context: Context | None = None) -> Anomalies:
     anomalies = Anomalies([one], context)
     anomalies.add(frame, all_of(frame), ["pick"])
     return anomalies
