@@ -54,12 +54,14 @@ class Cutter:
         next_start: after something broken, what the next record's beginning looks like; None otherwise.
         in_page: whether a page was opened: what follows its array are no records.
         one_line: whether no line end was met so far.
+        column: how far from the start of its line the first byte fed next stands.
         broken: where in the bytes fed last something broken starts, and what is wrong with it.
     """
 
     next_start: re.Pattern[bytes] | None = None
     in_page: bool = False
     one_line: bool = True
+    column: int = 0
     broken: list[tuple[int, str]] = field(default_factory=list)
 
     def take_broken(self) -> list[tuple[int, str]]:
@@ -99,7 +101,13 @@ class Cutter:
                 if step is None:
                     break
                 at = step
+        self.column = self._column(blob, at)
         return np.concatenate([np.empty((0, 2), np.int64), *found]), at
+
+    def _column(self, blob: bytes, at: int) -> int:
+        """How far from the start of its line `blob[at]` stands."""
+        newline = blob.rfind(b"\n", 0, at)
+        return at - newline - 1 if newline >= 0 else self.column + at
 
     def _step(self, blob: bytes, data: Array, at: int, why: int, *, final: bool) -> int | None:
         """Where to go on from `at`, where there is no whole object; None to wait for more."""
@@ -131,5 +139,4 @@ class Cutter:
             return re.compile(rb"\}\s*,\s*(?=" + re.escape(key[0]) + rb")")
         if why == json_scan.GARBAGE:
             return _OPENS_LINE
-        column = at - (blob.rfind(b"\n", 0, at) + 1)
-        return re.compile(rb"\n[ \t]{%d}(?=[{\[])" % column)
+        return re.compile(rb"\n[ \t]{%d}(?=[{\[])" % self._column(blob, at))

@@ -78,9 +78,10 @@ def _is_lines(head: bytes) -> bool:
     stop = json_scan.value_end(data, 0, len(data))
     if stop >= 0:
         return first[stop:].strip(b"\r \t\0") == b""
-    spans, rest = Cutter().feed(blob, final=False)
+    cutter = Cutter()
+    cutter.feed(blob, final=False)
     begins = blob.find(b"{")
-    return not (begins >= 0 and (begins == rest or (len(spans) and spans[0, 0] == begins)))
+    return begins < 0 or any(start <= begins for start, _ in cutter.take_broken())
 
 
 def _cut(source: Source) -> Iterator[pl.DataFrame]:
@@ -101,10 +102,25 @@ def _cut(source: Source) -> Iterator[pl.DataFrame]:
             )
         frame = _framed(blob, spans, offset, line)
         if frame.height:
+            _name_bad_text(frame, blob, spans, source)
             yield frame
         rest = blob[stop:]
         offset += stop
         line += blob.count(b"\n", 0, stop)
+
+
+def _name_bad_text(frame: pl.DataFrame, blob: bytes, spans: Array, source: Source) -> None:
+    """Name the first record of `frame` that is not UTF-8."""
+    for row in frame["text"].str.contains("\ufffd", literal=True).arg_true():
+        start, end = spans[row].tolist()
+        if "\ufffd".encode() not in blob[start:end]:
+            source.lost(
+                "not UTF-8 from here on in places; unreadable bytes stand as \N{REPLACEMENT CHARACTER}",
+                line=frame["log.file.line"][row],
+                offset=frame["log.offset"][row],
+                sample=blob[start:end],
+            )
+            return
 
 
 def _with_end(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
@@ -135,8 +151,9 @@ def _texts(data: Array, starts: Array, ends: Array) -> pl.Series:
     leaves = np.zeros((len(starts), 5), np.int64)
     leaves[:, json_shred.FROM], leaves[:, json_shred.TO] = starts, ends
     blob = json_shred.gather(data, leaves, np.arange(len(starts))).tobytes()
-    joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String, strict=False)
-    if joined.null_count():
+    try:
+        joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:  # "invalid utf8"
         joined = pl.Series([blob.decode("utf-8", "replace")])
     return joined.str.split("\0").explode()
 
