@@ -168,7 +168,7 @@ class _Examined:
         self._findings = Findings(pack)
         self._correlations = Correlations(pack)
         self.anomalies = Anomalies(rules, context)
-        self.profiles: profile.Profile = {}
+        self.profiles = profile.empty()
 
     def add(
         self,
