@@ -1,0 +1,227 @@
+"""Correlation documents: what is counted, over whom, in how long a window.
+
+Parsed here and not by pySigma, whose 1.5 allows one operator only and cuts thresholds to integers; its grammar
+of boolean conditions and its time spans are used. Source:
+https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-specification.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionNOT,
+    CorrelationConditionOR,
+    SigmaCorrelationTimespan,
+    SigmaExtendedCorrelationCondition,
+    SigmaRuleReference,
+)
+from sigma.exceptions import SigmaError
+
+from analysis.sigma.documents import Document, RuleError, RuleProblem
+from analysis.sigma.rule import Header, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COUNTS: Final = ("event_count", "value_count")
+VALUES: Final = ("value_sum", "value_avg", "value_median", "value_percentile")
+TEMPORAL: Final = ("temporal", "temporal_ordered")
+TYPES: Final = (*COUNTS, *VALUES, *TEMPORAL)
+OPERATORS: Final = ("gt", "gte", "lt", "lte", "eq", "neq")
+_KEYS: Final = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The rule at `index` of the correlation's rules was seen in the window."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All of them."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_:
+    """Any of them."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Not."""
+
+    part: Expression
+
+
+Expression: TypeAlias = Seen | All | Any_ | Absent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation(Header):
+    """A Sigma correlation.
+
+    Attributes:
+        kind: one of `TYPES`.
+        rules: names or ids of the rules (or correlations) that it counts, in the order of writing.
+        group_by: fields or aliases; events that lack one of them are left out.
+        aliases: alias → reference → field of that rule's events.
+        bounds: comparisons of the counted number, all of which must hold.
+        counted: the field or fields of `condition: field:`; a value_count counts distinct combinations.
+        percentile: 0 to 100, for value_percentile.
+        expression: for a temporal condition written as and/or/not.
+        generate: the rules it counts make findings of their own too.
+        silent: another correlation or anomaly rule counts it, without `generate`.
+    """
+
+    kind: str
+    rules: tuple[str, ...]
+    group_by: tuple[str, ...]
+    aliases: Mapping[str, Mapping[str, str]] = field(hash=False)
+    timespan: timedelta
+    bounds: tuple[tuple[str, float], ...]
+    counted: tuple[str, ...] = ()
+    percentile: float = 0.0
+    expression: Expression | None = None
+    generate: bool = False
+    silent: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, hash=False)
+
+
+def read_correlation(document: Document) -> tuple[Correlation | None, list[RuleError]]:
+    """The correlation of a document, or None if it cannot run, and everything wrong with it."""
+    header, errors = read_header(document)
+    try:
+        correlation = Correlation(**header, **_body(document.value["correlation"]), document=document.value)
+    except RuleProblem as problem:
+        return None, [*errors, document.error(str(problem), "correlation", *problem.keys)]
+    return correlation, errors
+
+
+def _body(body: object) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise RuleProblem("`correlation:` must be a mapping with type, rules, timespan and condition")
+    for key in body:
+        if key not in _KEYS:
+            raise RuleProblem(f"unknown key {key!r}; Sigma has {', '.join(_KEYS)}", (str(key),))
+    kind = body.get("type")
+    if kind not in TYPES:
+        raise RuleProblem(f"type {kind!r} is unknown; take one of {', '.join(TYPES)}", ("type",))
+    condition = body.get("condition")
+    expression, named = _expression(condition) if isinstance(condition, str) else (None, [])
+    rules = _texts(body, "rules") or tuple(named)
+    if not rules:
+        raise RuleProblem("`rules:` is missing; list the names of the rules to count", ("rules",))
+    generate = body.get("generate", False)
+    if not isinstance(generate, bool):
+        raise RuleProblem("generate must be true or false", ("generate",))
+    return {
+        "kind": kind,
+        "rules": rules,
+        "group_by": _texts(body, "group-by"),
+        "aliases": _aliases(body.get("aliases"), rules),
+        "timespan": _timespan(body.get("timespan")),
+        "generate": generate,
+        **_condition(condition, kind, rules),
+        "expression": _placed(expression, rules) if expression is not None else None,
+    }
+
+
+def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = body.get(key)
+    if value is None:
+        return ()
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise RuleProblem(f"`{key}:` must be a text or a list of texts", (key,))
+    return tuple(dict.fromkeys(texts))
+
+
+def _timespan(value: object) -> timedelta:
+    try:
+        return timedelta(seconds=SigmaCorrelationTimespan(str(value)).seconds)
+    except (SigmaError, OverflowError) as error:
+        message = f"timespan {value!r} is no length of time; write a number and s, m, h, d, w, M or y"
+        raise RuleProblem(message, ("timespan",)) from error
+
+
+def _aliases(value: object, rules: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    if value is None:
+        return {}
+    aliases: dict[str, dict[str, str]] = {}
+    for alias, mapping in value.items() if isinstance(value, dict) else [("", None)]:
+        if not isinstance(mapping, dict):
+            raise RuleProblem("`aliases:` maps an alias to rules and their fields", ("aliases", str(alias)))
+        for name in mapping:
+            if name not in rules:
+                message = f"alias of rule {name!r}, which `rules:` does not list"
+                raise RuleProblem(message, ("aliases", str(alias), str(name)))
+        aliases[str(alias)] = {str(name): str(column) for name, column in mapping.items()}
+    return aliases
+
+
+def _condition(condition: object, kind: str, rules: tuple[str, ...]) -> dict[str, Any]:
+    at = ("condition",)
+    if isinstance(condition, str) or (condition is None and kind in TEMPORAL):
+        if kind not in TEMPORAL:
+            raise RuleProblem(f"a {kind} needs a number, e.g. `gte: 10`, not and/or/not", at)
+        return {"bounds": (("gte", float(len(rules))),)}
+    if not isinstance(condition, dict):
+        raise RuleProblem("`condition:` is missing; write e.g. `gte: 10` below it", at)
+    for key in condition:
+        if key not in (*OPERATORS, "field", "percentile"):
+            raise RuleProblem(f"unknown key {key!r}; take {', '.join(OPERATORS)}, field", (*at, str(key)))
+    bounds = tuple((key, _number(condition[key], key)) for key in condition if key in OPERATORS)
+    if not bounds:
+        raise RuleProblem(f"no number to compare with; write one of {', '.join(OPERATORS)}", at)
+    counted = _texts({"field": condition.get("field")}, "field")
+    if kind in (*VALUES, "value_count") and not counted:
+        raise RuleProblem(f"a {kind} needs `field:` below condition: the field to measure", at)
+    if kind in VALUES and len(counted) > 1:
+        raise RuleProblem(f"a {kind} measures one field", (*at, "field"))
+    percentile = 0.0
+    if kind == "value_percentile":
+        percentile = _number(condition.get("percentile"), "percentile")
+        if not 0 <= percentile <= 100:  # noqa: PLR2004 - that is what a percentile is
+            raise RuleProblem("percentile must be from 0 to 100", (*at, "percentile"))
+    return {"bounds": bounds, "counted": counted, "percentile": percentile}
+
+
+def _number(value: object, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RuleProblem(f"`{key}:` must be a number, not {value!r}", ("condition", key))
+    return float(value)
+
+
+def _expression(text: str) -> tuple[object, list[str]]:
+    try:
+        parsed = SigmaExtendedCorrelationCondition(text)
+    except (SigmaError, RecursionError) as error:
+        reason = error.args[0] if error.args else "too deep"
+        message = f"the condition cannot be parsed ({reason}); join rule names by and, or, not"
+        raise RuleProblem(message, ("condition",)) from error
+    return parsed.parsed, parsed.get_referenced_rules()
+
+
+def _placed(parsed: object, rules: tuple[str, ...]) -> Expression:
+    match parsed:
+        case SigmaRuleReference(reference=name):
+            if name not in rules:
+                raise RuleProblem(f"the condition names {name!r}, which `rules:` does not", ("condition",))
+            return Seen(rules.index(name))
+        case CorrelationConditionNOT(args=[part]):
+            return Absent(_placed(part, rules))
+        case CorrelationConditionAND(args=parts):
+            return All(tuple(_placed(part, rules) for part in parts))
+        case CorrelationConditionOR(args=parts):
+            return Any_(tuple(_placed(part, rules) for part in parts))
+    raise RuleProblem(f"the condition has a part that is not understood: {parsed}", ("condition",))

@@ -1,0 +1,189 @@
+"""YAML files of rules, read safely, with the place of every key for the messages.
+
+Rules are trusted no more than logs: a safe loader (no code runs), bounded size, depth and number of nodes (an
+alias that doubles itself thirty times is refused, and so is nesting that would overflow the C parser's stack),
+and a key written twice is a mistake, not a choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 40
+MAX_NODES: Final = 50_000
+SUFFIXES: Final = (".yml", ".yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleError:
+    """What is wrong with a rule, where, and what to do.
+
+    Attributes:
+        line, column: counted from 1; 1 and 1 if the whole file is meant.
+    """
+
+    path: Path
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+class RuleProblem(Exception):
+    """A mistake at the key path `keys` of a document."""
+
+    def __init__(self, message: str, keys: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document of a file: its value, and the node it came from."""
+
+    path: Path
+    value: dict[str, Any]
+    node: yaml.Node
+
+    def error(self, message: str, *keys: str | int) -> RuleError:
+        """The mistake `message` at the key path `keys`, or at the nearest part of it that is written."""
+        node = self.node
+        mark = node.start_mark
+        for key in keys:
+            found = _step(node, key)
+            if found is None:
+                break
+            mark, node = found
+        return RuleError(self.path, mark.line + 1, mark.column + 1, message)
+
+
+def _step(node: yaml.Node, key: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(key):
+                return name.start_mark, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark, node.value[key]
+    return None
+
+
+def rule_files(folder: Path) -> Iterator[Path]:
+    """The rule files below `folder` in order of name, or `folder` itself if it is a file."""
+    if folder.is_file():
+        yield folder
+        return
+    yield from sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+def read(path: Path) -> tuple[list[Document], list[RuleError]]:
+    """The documents of one file, and what is wrong with it. Never raises."""
+    documents: list[Document] = []
+    errors: list[RuleError] = []
+    try:
+        for document in _documents(path):
+            if isinstance(document, RuleError):
+                errors.append(document)
+            else:
+                documents.append(document)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        errors.append(RuleError(path, 1, 1, f"the file cannot be read ({reason}); check its rights"))
+    except UnicodeDecodeError as error:
+        errors.append(RuleError(path, 1, 1, f"byte {error.start} is not UTF-8; save the file as UTF-8"))
+    except yaml.MarkedYAMLError as error:
+        errors.append(_syntax(path, error))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        errors.append(RuleError(path, 1, 1, f"the file is not YAML: {error}"))
+    return documents, errors
+
+
+def _documents(path: Path) -> Iterator[Document | RuleError]:
+    if path.stat().st_size > MAX_BYTES:
+        yield RuleError(path, 1, 1, f"the file is larger than {MAX_BYTES >> 20} MiB; no rule is, split it")
+        return
+    text = path.read_bytes().decode("utf-8-sig")
+    too_much = _bounds(text)
+    if too_much:
+        yield RuleError(path, too_much[0], 1, too_much[1])
+        return
+    loader = yaml.CSafeLoader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if node is None:
+                continue
+            twice = _written_twice(node)
+            if twice is not None:
+                name = twice.value
+                line, column = twice.start_mark.line + 1, twice.start_mark.column + 1
+                yield RuleError(path, line, column, f"key {name!r} is written twice; keep one of them")
+                continue
+            value = loader.construct_document(node)
+            if isinstance(value, dict):
+                yield Document(path, {str(key): item for key, item in value.items()}, node)
+            elif value is not None:
+                line = node.start_mark.line + 1
+                yield RuleError(path, line, 1, "a rule is a mapping of keys (title:, logsource:, detection:)")
+    finally:
+        loader.dispose()
+
+
+def _bounds(text: str) -> tuple[int, str] | None:
+    """Line and message if the text nests too deep or holds too much, seen before any node is built."""
+    depth = nodes = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        nodes += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            message = "an alias (*name) is not allowed in rules; write the value out"
+            return event.start_mark.line + 1, message
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            message = f"more than {MAX_DEPTH} levels or {MAX_NODES} values in one file; split it"
+            return event.start_mark.line + 1, message
+    return None
+
+
+def _written_twice(node: yaml.Node) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    return key
+                seen.add(key.value)
+            found = _written_twice(value)
+            if found is not None:
+                return found
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            found = _written_twice(value)
+            if found is not None:
+                return found
+    return None
+
+
+def _syntax(path: Path, error: yaml.MarkedYAMLError) -> RuleError:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    advice = "look for a missing space after a colon, a tab, or a value that needs quotes"
+    if "escape" in str(error.problem):
+        advice = "a backslash in double quotes is an escape; use single quotes"
+    elif "mapping values" in str(error.problem):
+        advice = "put a value that holds a colon in single quotes, and check the indentation"
+    elif "alias" in str(error.problem):
+        advice = "a value that begins with * needs single quotes"
+    problem = error.problem or error.context or "cannot be parsed"
+    return RuleError(path, line, column, f"not valid YAML: {problem}; {advice}")

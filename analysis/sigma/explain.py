@@ -1,0 +1,245 @@
+"""One rule and one event, slowly and plainly: which item of which selection matched, and what failed.
+
+It is what the fast evaluation in `match.py` is held to by tests, so it shares nothing with it but the tree:
+plain Python over a mapping of columns to values. Only regular expressions go to the same library, because their
+dialect is by definition that library's.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from analysis.sigma import tree
+from analysis.sigma.fold import fold
+from analysis.sigma.match import NOT_CONTENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from analysis.sigma.rule import Rule
+
+_COMPARE: Final = {
+    "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq,
+}  # fmt: skip
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One step of a rule and whether it was true of the event.
+
+    Attributes:
+        text: the step in words: an item with its values, or and, or, not.
+        found: the event's own values of an item's field, as text.
+    """
+
+    text: str
+    matched: bool
+    found: str = ""
+    parts: tuple[Explanation, ...] = ()
+
+    def lines(self, indent: int = 0) -> Iterator[str]:
+        """The steps as indented lines of text."""
+        said = f" (the event has {self.found})" if self.found else ""
+        yield f"{'  ' * indent}{'yes' if self.matched else 'no '}  {self.text}{said}"
+        for part in self.parts:
+            yield from part.lines(indent + 1)
+
+
+def explain(rule: Rule, event: Mapping[str, Any]) -> Explanation:
+    """Whether `rule` matches `event`, step by step.
+
+    Args:
+        rule: any rule of a pack.
+        event: dotted column names to values; a column that is missing or None has no value.
+    """
+    if rule.source is None:
+        return Explanation(f"no sensor makes events of logsource {rule.logsource}", matched=False)
+    source = _explained(rule.source, event)
+    condition = _explained(rule.condition, event)
+    matched = source.matched and condition.matched
+    parts = (
+        Explanation(f"logsource {rule.logsource}", source.matched, parts=(source,)),
+        Explanation("detection", condition.matched, parts=(condition,)),
+    )
+    return Explanation(rule.title, matched, parts=parts)
+
+
+def _explained(node: tree.Node, event: Mapping[str, Any]) -> Explanation:
+    match node:
+        case tree.Item():
+            found = None if node.field is None else values_of(node.field, event)
+            shown = "" if node.field is None else ", ".join(as_text(one) for one in found or []) or "no value"
+            return Explanation(str(node), true_of(node, event), shown[:200])
+        case tree.Not(child):
+            part = _explained(child, event)
+            return Explanation("not", not part.matched, parts=(part,))
+        case tree.And(children):
+            parts = tuple(_explained(child, event) for child in children)
+            return Explanation("all of", all(part.matched for part in parts), parts=parts)
+        case tree.Or(children):
+            parts = tuple(_explained(child, event) for child in children)
+            return Explanation("any of", any(part.matched for part in parts), parts=parts)
+
+
+def true_of(node: tree.Node, event: Mapping[str, Any]) -> bool:
+    """Whether `node` is true of `event`."""
+    match node:
+        case tree.Item():
+            link = all if node.every else any
+            return link(_value_true(value, node.field, event) for value in node.values) != node.negated
+        case tree.Not(child):
+            return not true_of(child, event)
+        case tree.And(children):
+            return all(true_of(child, event) for child in children)
+        case tree.Or(children):
+            return any(true_of(child, event) for child in children)
+
+
+def values_of(field: tree.Field, event: Mapping[str, Any]) -> list[Any]:
+    """The values of a field in an event: of the first of its columns that has any; none if none has."""
+    for column in field.columns:
+        if "{" not in column:
+            value = event.get(column)
+        else:
+            parts = [(text, name and event.get(name)) for text, name in tree.pieces(column)]
+            named = [name for _, name in tree.pieces(column)]
+            missing = any(name and found is None for name, (_, found) in zip(named, parts, strict=True))
+            value = None if missing else "".join(text + as_text(found or "") for text, found in parts)
+        if value is not None:
+            return [one for one in value if one is not None] if isinstance(value, list) else [value]
+    return []
+
+
+def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str, Any]) -> bool:
+    if field is None:
+        return any(
+            matches(value, one)
+            for name in event
+            if not name.startswith(NOT_CONTENT) and ".geo." not in name and name != "@timestamp"
+            for one in values_of(tree.Field(name, (name,)), event)
+        )
+    found = values_of(field, event)
+    match value:
+        case tree.Null():
+            return not found
+        case tree.Exists(exists):
+            return bool(found) == exists
+        case tree.AnyOf(values):
+            return any(_value_true(inner, field, event) for inner in values)
+        case tree.Reference():
+            others = values_of(value.field, event)
+            return any(_refers(value, mine, theirs) for mine in found for theirs in others)
+        case _:
+            return any(matches(value, one) for one in found)
+
+
+def _refers(value: tree.Reference, mine: object, theirs: object) -> bool:
+    a, b = fold(as_text(mine)), fold(as_text(theirs))
+    if value.starts and value.ends:
+        return b in a
+    if value.starts:
+        return a.startswith(b)
+    return a.endswith(b) if value.ends else a == b
+
+
+def matches(value: tree.Value, one: object) -> bool:  # noqa: PLR0911 - one case a type
+    """Whether one value of an event is what a rule asks for."""
+    match value:
+        case tree.Text(parts, cased):
+            text = as_text(one)
+            wanted = [part if cased or isinstance(part, tree.Wild) else fold(part) for part in parts]
+            return _like(text if cased else fold(text), wanted)
+        case tree.AnyOf(values):
+            return any(matches(inner, one) for inner in values)
+        case tree.Number(number):
+            return _compares("eq", one, number)
+        case tree.Compare(how, number):
+            return _compares(how, one, number)
+        case tree.Truth(truth):
+            return fold(as_text(one)) == ("true" if truth else "false")
+        case tree.Regex(pattern, flags):
+            return _searched(f"(?{flags}){pattern}" if flags else pattern, as_text(one))
+        case tree.Network(network):
+            try:
+                address = ip_address(as_text(one))
+            except ValueError:
+                return False
+            if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+                address = address.ipv4_mapped
+            return address in network
+        case tree.TimePart(part, number):
+            return _time_part(one, part) == number
+    raise TypeError(f"{value!r} is not asked of one value")
+
+
+def as_text(one: object) -> str:
+    """A value as text: true and false, whole floating-point numbers without a point, times in ISO 8601."""
+    if isinstance(one, bool):
+        return "true" if one else "false"
+    if isinstance(one, float) and one.is_integer() and abs(one) < 1e15:  # noqa: PLR2004 - exact up to there
+        return str(int(one))
+    if isinstance(one, datetime):
+        moment = one.astimezone(UTC) if one.tzinfo else one
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return str(one)
+
+
+def _like(text: str, parts: Sequence[str | tree.Wild]) -> bool:
+    """Whether the whole of `text` is `parts`, tried from the left with every length a wildcard may have."""
+    if not parts:
+        return not text
+    first, rest = parts[0], parts[1:]
+    if first is tree.Wild.ANY:
+        return any(_like(text[skip:], rest) for skip in range(len(text) + 1))
+    if first is tree.Wild.ONE:
+        return bool(text) and _like(text[1:], rest)
+    return text.startswith(first) and _like(text[len(first) :], rest)
+
+
+def _compares(how: str, one: object, number: float) -> bool:
+    if isinstance(one, bool):
+        return False
+    if isinstance(one, str):
+        text = one
+        if _INTEGER.fullmatch(text) and isinstance(number, int):
+            return bool(_COMPARE[how](int(text), number))
+        return bool(_DECIMAL.fullmatch(text) and _COMPARE[how](float(text), float(number)))
+    if isinstance(one, int) and isinstance(number, int):
+        return bool(_COMPARE[how](one, number))
+    return isinstance(one, int | float) and bool(_COMPARE[how](float(one), float(number)))
+
+
+@lru_cache(maxsize=4096)
+def _searched(pattern: str, text: str) -> bool:
+    return bool(pl.Series([text]).str.contains(pattern).item())
+
+
+def _time_part(one: object, part: str) -> int | None:
+    moment = one if isinstance(one, datetime) else _moment(one)
+    if moment is None:
+        return None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return moment.isocalendar().week if part == "week" else int(getattr(moment, part))
+
+
+def _moment(one: object) -> datetime | None:
+    found = _TIME.fullmatch(one) if isinstance(one, str) else None
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ':00'}+00:00")
+    except ValueError:
+        return None
+    ahead = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
+    return moment + ahead if found[5] == "-" else moment - ahead

@@ -1,0 +1,220 @@
+"""Rule files into rules, correlations and the documents of anomaly rules. A bad rule stops nothing but itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.sigma import tree
+from analysis.sigma.correlation import Correlation, read_correlation
+from analysis.sigma.detection import Reading, read_detection
+from analysis.sigma.documents import Document, RuleError, RuleProblem, read, rule_files
+from analysis.sigma.rule import Rule, read_logsource, read_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from analysis.sigma.taxonomy import Logsource, Taxonomy
+
+
+def bundled_rules() -> Path:
+    """The folder of molehunt's own rules: inside the wheel, or beside the packages in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    wheel = package / "_rules"
+    return wheel if wheel.is_dir() else package.parent / "rules"
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the files held."""
+
+    rules: list[Rule] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+    anomalies: list[tuple[dict[str, Any], Path]] = field(default_factory=list)
+    errors: list[RuleError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """A Sigma filter: a further condition of the rules it names, or of all on its logsource (None)."""
+
+    document: Document
+    logsource: Logsource
+    rules: tuple[str, ...] | None
+    detection: Mapping[str, Any]
+
+
+def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]) -> Loaded:
+    """Read every rule below `folders`. Never raises; what is wrong is in `errors`."""
+    loaded = Loaded()
+    filters: list[_Filter] = []
+    written: list[Document] = []
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.exists():
+            loaded.errors.append(RuleError(folder, 1, 1, "there is no such file or folder; check the path"))
+            continue
+        for path in rule_files(folder):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            documents, errors = read(path)
+            loaded.errors += errors
+            written += documents
+    taken: dict[str, Document] = {}
+    for document in written:
+        _take(document, loaded, filters, taken, taxonomy, placeholders)
+    for one in filters:
+        _apply(one, loaded, taxonomy, placeholders)
+    _resolve(loaded, {document.path: document for document in written})
+    loaded.errors.sort(key=lambda error: (str(error.path), error.line))
+    return loaded
+
+
+def _take(  # noqa: PLR0913, PLR0917 - the four places a document can go to, and what reading one needs
+    document: Document,
+    loaded: Loaded,
+    filters: list[_Filter],
+    taken: dict[str, Document],
+    taxonomy: Taxonomy,
+    placeholders: Mapping[str, Sequence[str]],
+) -> None:
+    value = document.value
+    if "action" in value:
+        message = f"`action: {value['action']}` is not part of Sigma 2; write each rule out in full"
+        loaded.errors.append(document.error(message, "action"))
+        return
+    for key in ("id", "name"):
+        other = taken.get(str(value.get(key)))
+        if value.get(key) is not None and other is not None:
+            message = f"{key} {value[key]!r} is already used in {other.path}; this rule is left out: change it"
+            loaded.errors.append(document.error(message, key))
+            return
+    taken |= {str(value[key]): document for key in ("id", "name") if value.get(key) is not None}
+    if "anomaly" in value:
+        loaded.anomalies.append((value, document.path))
+    elif "correlation" in value:
+        correlation, errors = read_correlation(document)
+        loaded.correlations += [correlation] if correlation else []
+        loaded.errors += errors
+    elif "filter" in value:
+        try:
+            filters.append(_read_filter(document))
+        except RuleProblem as problem:
+            loaded.errors.append(document.error(str(problem), *problem.keys))
+    else:
+        rule, errors = read_rule(document, taxonomy, placeholders)
+        loaded.rules += [rule] if rule else []
+        loaded.errors += errors
+
+
+def _read_filter(document: Document) -> _Filter:
+    source = read_logsource(document.value.get("logsource"))
+    body = document.value["filter"]
+    if not isinstance(body, dict):
+        raise RuleProblem("`filter:` must be a mapping of rules, selections and a condition", ("filter",))
+    rules = body.get("rules")
+    if rules is None:
+        raise RuleProblem("`rules:` is missing; list the rules to filter, or write `any`", ("filter",))
+    named = rules if isinstance(rules, list) else [rules]
+    everything = not named or [str(name).lower() for name in named] == ["any"]
+    return _Filter(document, source, None if everything else tuple(str(name) for name in named), body)
+
+
+def _apply(
+    one: _Filter, loaded: Loaded, taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]
+) -> None:
+    """Add the filter's condition, as it is written, to each rule that it is about."""
+    for index, rule in enumerate(loaded.rules):
+        if one.rules is not None and not {rule.id, rule.name} & set(one.rules):
+            continue
+        if not _covers(one.logsource, rule.logsource):
+            continue
+        reading = Reading(lambda name, rule=rule: taxonomy.field(name, rule.logsource), placeholders)  # type: ignore[misc]  # a default binds the loop's rule
+        try:
+            condition = read_detection(one.detection, reading, ("filter",))
+        except RuleProblem as problem:
+            loaded.errors.append(one.document.error(str(problem), *problem.keys))
+            return
+        both = tree.And((rule.condition, condition))
+        columns = frozenset(column for f in tree.fields(both) for column in f.sources)
+        loaded.rules[index] = replace(rule, condition=both, fields=columns)
+
+
+def _covers(wide: Logsource, narrow: Logsource) -> bool:
+    return all(
+        mine is None or mine == theirs
+        for mine, theirs in (
+            (wide.category, narrow.category),
+            (wide.product, narrow.product),
+            (wide.service, narrow.service),
+        )
+    )
+
+
+def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:
+    """Leave out correlations that name what is not there, and silence the rules that only serve others."""
+    while True:
+        known = {key for one in (*loaded.rules, *loaded.correlations) for key in (one.id, one.name) if key}
+        lost = [one for one in loaded.correlations if not set(one.rules) <= known]
+        for one in lost:
+            missing = ", ".join(repr(name) for name in one.rules if name not in known)
+            message = f"no rule has the name or id {missing}; correct `rules:` or load that rule too"
+            loaded.errors.append(_error(one, documents, message))
+        if not lost:
+            break
+        loaded.correlations = [one for one in loaded.correlations if one not in lost]
+    loaded.correlations = _ordered(loaded, documents)
+    silenced = _silenced(loaded)
+    loaded.rules = [replace(one, silent=bool({one.id, one.name} & silenced)) for one in loaded.rules]
+    loaded.correlations = [
+        replace(one, silent=bool({one.id, one.name} & silenced)) for one in loaded.correlations
+    ]
+
+
+def _error(one: Correlation, documents: Mapping[Path, Document], message: str) -> RuleError:
+    document = documents[one.path]
+    if str(document.value.get("title")) == one.title:
+        return document.error(message, "correlation", "rules")
+    return RuleError(one.path, one.line, 1, message)
+
+
+def _ordered(loaded: Loaded, documents: Mapping[Path, Document]) -> list[Correlation]:
+    """Correlations after those that they count; a circle cannot be ordered and is left out."""
+    ordered: list[Correlation] = []
+    ready = {key for rule in loaded.rules for key in (rule.id, rule.name) if key}
+    waiting = list(loaded.correlations)
+    while waiting:
+        now = [one for one in waiting if set(one.rules) <= ready]
+        if not now:
+            for one in waiting:
+                loaded.errors.append(_error(one, documents, "it counts itself in a circle; break the circle"))
+            break
+        ordered += now
+        ready |= {key for one in now for key in (one.id, one.name) if key}
+        waiting = [one for one in waiting if one not in now]
+    return ordered
+
+
+def _silenced(loaded: Loaded) -> set[str]:
+    served: set[str] = set()
+    spoken: set[str] = set()
+    for one in loaded.correlations:
+        (spoken if one.generate else served).update(one.rules)
+    for document, _ in loaded.anomalies:
+        body = document.get("anomaly")
+        names = body.get("rules") if isinstance(body, dict) else None
+        loud = isinstance(body, dict) and (body.get("generate") or document.get("generate")) is True
+        listed = names if isinstance(names, list) else [names]
+        (spoken if loud else served).update(str(name) for name in listed if name is not None)
+    return _both_keys(loaded, served) - _both_keys(loaded, spoken)
+
+
+def _both_keys(loaded: Loaded, names: set[str]) -> set[str]:
+    """The names and ids of the rules that `names` refers to by either."""
+    found = set(names)
+    for one in (*loaded.rules, *loaded.correlations):
+        if {one.id, one.name} & names:
+            found |= {key for key in (one.id, one.name) if key}
+    return found

@@ -1,0 +1,166 @@
+"""A rule pack: what the hunt runs, what it cannot run, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.finding import NotRun
+from analysis.sigma import tree
+from analysis.sigma.column import present_columns
+from analysis.sigma.explain import matches
+from analysis.sigma.load import load
+from analysis.sigma.match import Plan
+from analysis.sigma.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+    from analysis.sigma.correlation import Correlation
+    from analysis.sigma.documents import RuleError
+    from analysis.sigma.rule import Rule
+
+
+@dataclass(frozen=True)
+class RulePack:
+    """Rules, loaded and compiled.
+
+    Attributes:
+        rules: what `match` numbers.
+        correlations: those that others count come first.
+        anomalies: documents with `anomaly:`, and their file.
+        errors: what is wrong with files and rules, in order of file and line.
+        taxonomy: what names of fields and logsources mean.
+    """
+
+    rules: tuple[Rule, ...]
+    correlations: tuple[Correlation, ...]
+    anomalies: tuple[tuple[dict[str, Any], Path], ...]
+    errors: list[RuleError]
+    taxonomy: Taxonomy
+    _plan: Plan
+
+    @classmethod
+    def load(
+        cls,
+        folders: Iterable[Path],
+        *,
+        placeholders: Mapping[str, Sequence[str]] | None = None,
+        taxonomy: Taxonomy | None = None,
+    ) -> RulePack:
+        """Read and compile the rules below `folders`. Never raises on a bad rule: see `errors`.
+
+        Args:
+            folders: folders (or single files) of rules.
+            placeholders: what `%name%` stands for under the modifier `expand`.
+            taxonomy: the meaning of names; `AsWritten()` for events that are not ours.
+        """
+        taxonomy = taxonomy or Taxonomy()
+        loaded = load(folders, taxonomy, placeholders or {})
+        plan = Plan(None if rule.source is None else (rule.source, rule.condition) for rule in loaded.rules)
+        return cls(
+            rules=tuple(loaded.rules),
+            correlations=tuple(loaded.correlations),
+            anomalies=tuple(loaded.anomalies),
+            errors=loaded.errors,
+            taxonomy=taxonomy,
+            _plan=plan,
+        )
+
+    def match(self, frame: pl.DataFrame, dataset: str) -> pl.DataFrame:
+        """Which events match which rules.
+
+        Args:
+            frame: events of one dataset, with what analysis added to them.
+            dataset: their `event.dataset`.
+
+        Returns:
+            `rule` (index in `rules`) and `row` (number of the row in `frame`), UInt32, ordered by both.
+        """
+        return self._plan.match(frame, dataset)
+
+    def plan(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
+        """The rules and correlations that no event of the input can match, and why.
+
+        Rules that only serve others are left to those.
+
+        Args:
+            columns: dataset → the columns that any of its events has.
+        """
+        blocked = {index: reason for index, reason in enumerate(self.blocked(columns)) if reason}
+        by_name = {
+            key: self.rules[index] for index in blocked for key in _keys(self.rules[index])
+        }
+        not_run = [
+            NotRun(self.rules[index].id, self.rules[index].title, reason)
+            for index, reason in blocked.items()
+            if not self.rules[index].silent
+        ]
+        stuck = {key: blocked[self.rules.index(rule)] for key, rule in by_name.items()}
+        for correlation in self.correlations:
+            reasons = [f"{name} cannot run: {stuck[name]}" for name in correlation.rules if name in stuck]
+            needs_all = correlation.kind.startswith("temporal") and correlation.expression is None
+            if not reasons or (len(reasons) < len(correlation.rules) and not needs_all):
+                continue
+            stuck |= {key: reasons[0] for key in _keys(correlation)}
+            if not correlation.silent:
+                not_run.append(NotRun(correlation.id, correlation.title, "; ".join(reasons)))
+        return not_run
+
+    def blocked(self, columns: Mapping[str, Collection[str]]) -> list[str | None]:
+        """For each rule of `rules`, why no event of the input can match it; None if one can."""
+        return [_blocked(rule, columns) for rule in self.rules]
+
+
+def _keys(rule: Rule | Correlation) -> tuple[str, ...]:
+    return tuple(key for key in (rule.id, rule.name) if key)
+
+
+def _blocked(rule: Rule, columns: Mapping[str, Collection[str]]) -> str | None:
+    if rule.source is None:
+        return f"molehunt reads no logs of {rule.logsource}"
+    feeding = [name for name, have in columns.items() if possible(rule.source, have, name) is not False]
+    if not feeding:
+        return f"the input has no events of {rule.logsource}"
+    missing: set[str] | None = None
+    for name in feeding:
+        if possible(rule.condition, columns[name], name) is not False:
+            return None
+        absent = {f.name for f in tree.fields(rule.condition) if not present_columns(f, columns[name])}
+        missing = absent if missing is None or len(absent) < len(missing) else missing
+    return f"no event of {rule.logsource} carries {', '.join(sorted(missing or ()))}"
+
+
+def possible(node: tree.Node, columns: Collection[str], dataset: str) -> bool | None:
+    """Whether events of a dataset with these columns can match: no, always, or perhaps (None)."""
+    match node:
+        case tree.Item():
+            return _possible_item(node, columns, dataset)
+        case tree.Not(child):
+            answer = possible(child, columns, dataset)
+            return None if answer is None else not answer
+        case tree.And(children):
+            answers = [possible(child, columns, dataset) for child in children]
+            return False if False in answers else None if None in answers else True
+        case tree.Or(children):
+            answers = [possible(child, columns, dataset) for child in children]
+            return True if True in answers else None if None in answers else False
+
+
+def _possible_item(item: tree.Item, columns: Collection[str], dataset: str) -> bool | None:
+    if item.field is None:
+        return None
+    if item.field.columns == ("event.dataset",):
+        link = all if item.every else any
+        plain = [value for value in item.values if not isinstance(value, tree.Null | tree.Exists)]
+        return link(matches(value, dataset) for value in plain) != item.negated
+    if present_columns(item.field, columns):
+        return None
+    answers = [
+        isinstance(value, tree.Null) or (isinstance(value, tree.Exists) and not value.exists)
+        for value in item.values
+    ]
+    return (all(answers) if item.every else any(answers)) != item.negated
