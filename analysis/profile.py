@@ -154,7 +154,8 @@ def _has(frame: pl.DataFrame, category: str) -> pl.Expr:
 def _is_human(frame: pl.DataFrame) -> pl.Expr:
     """Whether an event says that a person was at work.
 
-    `rules/anomaly/selectors/human_activity.yml` says the same for rules. Network traffic, web requests and services go on at night of themselves and say nothing.
+    `rules/anomaly/selectors/human_activity.yml` says the same for rules.
+    Network traffic, web requests and services go on at night of themselves and say nothing.
     """
     kind = pl.col("account.kind") if "account.kind" in frame.columns else pl.lit("person")
     logon = _column(frame, "winlog.event_data.LogonType")
