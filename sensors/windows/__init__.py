@@ -1,0 +1,69 @@
+"""Windows event logs: EVTX, event XML, evtx_dump's JSON and Winlogbeat's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from sensors import framing, json_table
+from sensors.windows import event_json, event_xml, evtx_chunks
+from sensors.windows.mapping import mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from sensors.sensor import Source
+
+_ROWS: Final = 10_000  # Windows' events are wide: some hundred columns
+# An event without Windows' namespace is taken too, as forwarders and wevtutil's excerpts leave it out.
+_XML: Final = re.compile(r"<Event(?:\s[^>]*)?>\s*<System>\s*<Provider\s")
+
+
+class Windows:
+    """Events of any channel, told apart by provider and id."""
+
+    name: str = "windows"
+
+    def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - a file's name says nothing here
+        """Whether content that begins with `head` holds Windows events."""
+        if head.startswith(evtx_chunks.MAGIC):
+            return True
+        text = framing.text_head(head).lstrip()
+        if text.startswith("<"):
+            return _XML.search(text) is not None
+        return text.startswith(("{", "[")) and any(_is_event(value) for value in json_table.peek(head)[:1])
+
+    def read(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The events in input order, in bounded batches; columns are names of the schema."""
+        if source.head.startswith(evtx_chunks.MAGIC):
+            for frame in evtx_chunks.events(source):
+                for part in frame.iter_slices(_ROWS):
+                    # An EVTX record is found again by its number.
+                    yield mapped(event_json.columns(part, source), source).drop("log.offset", "log.file.line")
+            return
+        is_xml = framing.text_head(source.head).lstrip().startswith("<")
+        frames, columns = (
+            (event_xml.events(source), event_xml.columns)
+            if is_xml
+            else (json_table.records(source), event_json.columns)
+        )
+        for frame in frames:
+            for part in frame.iter_slices(_ROWS):
+                yield mapped(columns(part, source), source)
+
+
+def _is_event(value: dict[str, Any]) -> bool:
+    """Whether a JSON object is an event of evtx_dump or Winlogbeat."""
+    event = value.get("Event")
+    if isinstance(event, dict):
+        system = event.get("System")
+        return isinstance(system, dict) and "EventID" in system
+    winlog = value.get("winlog")
+    if isinstance(winlog, dict):
+        return not winlog.keys().isdisjoint(("event_id", "channel", "provider_name"))
+    return not value.keys().isdisjoint(("winlog.event_id", "winlog.channel", "winlog.provider_name"))
+
+
+SENSOR: Final = Windows()

@@ -1,0 +1,259 @@
+"""Windows event XML to columns: `<Event xmlns="…/win/2004/08/events/event">` as every Windows tool prints it.
+
+`events` frames a text file into events, wherever its line ends are; `columns` takes events apart. Both work on
+whole blocks: an event's data elements become rows of name and value, and these become columns. The schema is
+Microsoft's ("Event Schema", learn.microsoft.com/windows/win32/wes/eventschema-schema).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from sensors import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensors.sensor import Source
+
+_END: Final = b"</Event>"
+_START: Final = r"<Event[\s>]"
+_EVENT_BYTES: Final = 16 << 20  # Windows refuses events above 64 KiB; more is no event
+_LEAF: Final = r"<[A-Za-z_][^<>]*(?:/>|>[^<]*</)"
+_CONTAINERS: Final = ["EventData", "UserData", "EventXML", "RenderingInfo"]  # without content: no datum
+
+EVENT_DATA: Final = "winlog.event_data."
+
+# Column, element and attribute (None: the element's text) of what <System> holds.
+_SYSTEM: Final = (
+    ("winlog.provider_name", "Provider", "Name"),
+    ("winlog.event_source_name", "Provider", "EventSourceName"),
+    ("winlog.provider_guid", "Provider", "Guid"),
+    ("winlog.event_id", "EventID", None),
+    ("winlog.version", "Version", None),
+    ("winlog.level", "Level", None),
+    ("winlog.task", "Task", None),
+    ("winlog.opcode", "Opcode", None),
+    ("winlog.keywords", "Keywords", None),
+    ("winlog.time_created", "TimeCreated", "SystemTime"),
+    ("winlog.record_id", "EventRecordID", None),
+    ("winlog.activity_id", "Correlation", "ActivityID"),
+    ("winlog.related_activity_id", "Correlation", "RelatedActivityID"),
+    ("winlog.process.pid", "Execution", "ProcessID"),
+    ("winlog.process.thread.id", "Execution", "ThreadID"),
+    ("winlog.channel", "Channel", None),
+    ("winlog.computer_name", "Computer", None),
+    ("winlog.user.identifier", "Security", "UserID"),
+)
+# What <RenderingInfo> adds where the publisher's texts were at hand.
+_RENDERED: Final = (
+    ("message", "Message"),
+    ("rendered.level", "Level"),
+    ("rendered.task", "Task"),
+    ("rendered.opcode", "Opcode"),
+    ("rendered.keywords", "Keyword"),
+)
+_ENTITIES: Final = {
+    "&lt;": "<",
+    "&gt;": ">",
+    "&quot;": '"',
+    "&apos;": "'",
+    "&amp;": "&",
+    **{f"&#{number};": chr(number) for number in range(1, 256)},
+    **{f"&#x{number:X};": chr(number) for number in range(1, 256)},
+    **{f"&#x{number:x};": chr(number) for number in range(1, 256)},
+}
+
+
+def events(source: Source) -> Iterator[pl.DataFrame]:
+    """The events of a text file: `text`, `log.offset`, `log.file.line`; what is cut off is named as lost."""
+    offset, line = 0, 1
+    held = b""
+    for chunk in framing.chunks(source):
+        cut = chunk.rfind(_END)
+        if cut < 0:
+            # The end tag may lie across the seam between two chunks.
+            held += chunk
+            cut = held.rfind(_END)
+            block, held = (held[: cut + len(_END)], held[cut + len(_END) :]) if cut >= 0 else (b"", held)
+        else:
+            block, held = held + chunk[: cut + len(_END)], chunk[cut + len(_END) :]
+        if block:
+            yield _split(block, offset, line, source)
+            offset, line = offset + len(block), line + block.count(b"\n")
+        elif len(held) > _EVENT_BYTES:
+            source.lost("no event ends here for 16 MiB", line=line, offset=offset, sample=held[:200])
+            offset, line, held = offset + len(held), line + held.count(b"\n"), b""
+    if b"<Event " in held or b"<Event>" in held:
+        source.lost("the file ends within an event", line=line, offset=offset, sample=held.lstrip())
+
+
+def _split(block: bytes, offset: int, line: int, source: Source) -> pl.DataFrame:
+    """The events of a block that ends with an end tag."""
+    pieces = pl.DataFrame({"piece": pl.Series(block.split(_END)[:-1], dtype=pl.Binary)})
+    frame = pieces.select(
+        pl.col("piece"),
+        pl.col("piece").cast(pl.String, strict=False).alias("text"),
+        (pl.col("piece").bin.size().cast(pl.Int64) + len(_END)).cum_sum().alias("ends"),
+    ).with_columns(
+        pl.col("text").str.find(_START).cast(pl.Int64).alias("start"),
+        pl.col("text").str.count_matches(_START).alias("starts"),
+        pl.col("text").str.count_matches("\n", literal=True).cast(pl.Int64).cum_sum().alias("lines"),
+    )
+    frame = frame.with_columns(
+        pl.col("ends").shift(1, fill_value=0).alias("log.offset") + offset + pl.col("start"),
+        pl.col("lines").shift(1, fill_value=0).alias("log.file.line")
+        + line
+        + pl.col("piece").bin.slice(0, pl.col("start")).cast(pl.String, strict=False).str.count_matches("\n"),
+        pl.col("piece").bin.slice(pl.col("start"), None).cast(pl.String, strict=False).alias("text"),
+    )
+    if frame.select((pl.col("starts") != 1).fill_null(value=True).any()).item():
+        frame = _mend(frame, offset, line, source)
+    return frame.select("text", "log.offset", "log.file.line")
+
+
+def _mend(frame: pl.DataFrame, offset: int, line: int, source: Source) -> pl.DataFrame:
+    """Damaged stretches: the last beginning before an end tag is the event's, the rest is named as lost."""
+    rows = []
+    at = 0
+    for piece, text, ends, starts, where, row_line in frame.select(
+        "piece", "text", "ends", "starts", "log.offset", "log.file.line"
+    ).iter_rows():
+        here, at = offset + at, ends
+        if text is not None and starts == 1:
+            rows.append((text, where, row_line))
+            continue
+        clean = piece.decode("utf-8", "replace")
+        begin = max(clean.rfind("<Event "), clean.rfind("<Event>"), clean.rfind("<Event\n"))
+        lost = clean if begin < 0 else clean[:begin]
+        reason = "an event without its beginning" if begin < 0 else "an event without its end"
+        if lost.strip() and (begin < 0 or "<Event" in lost.replace("<Events", "")):
+            source.lost(reason, line=row_line, offset=here, sample=lost.strip())
+        if "\N{REPLACEMENT CHARACTER}" in clean:
+            source.lost(
+                "not UTF-8 in places; unreadable bytes stand as \N{REPLACEMENT CHARACTER}",
+                line=row_line,
+                offset=here,
+                count=0,
+            )
+        if begin >= 0:
+            before = len(clean[:begin].encode())
+            rows.append((clean[begin:], here + before, row_line or line))
+    return pl.DataFrame(rows, schema=["text", "log.offset", "log.file.line"], orient="row")
+
+
+def columns(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Events (`text`, and any locator columns) as columns in Winlogbeat's words, all text.
+
+    System's facts are `winlog.*`, every datum of EventData and UserData is `winlog.event_data.<Name>`
+    (`param1`, `param2`… where it has no name), the publisher's texts are `message` and `rendered.*`.
+    Events without provider, id or time are named as lost.
+    """
+    parts = frame.select(
+        pl.exclude("text"),
+        pl.col("text").str.splitn("</System>", 2).struct.rename_fields(["system", "rest"]).alias("halves"),
+    ).unnest("halves")
+    parts = parts.with_columns(
+        pl.col("rest")
+        .str.splitn("<RenderingInfo", 2)
+        .struct.rename_fields(["payload", "rendering"])
+        .alias("rest")
+    ).unnest("rest")
+    system = parts.select(
+        *(name for name in parts.columns if name not in {"system", "payload", "rendering"}),
+        *(_element(element, attribute).alias(name) for name, element, attribute in _SYSTEM),
+        "payload",
+        "rendering",
+    )
+    good = system.select(
+        (pl.col("winlog.event_id").is_not_null() & pl.col("winlog.time_created").is_not_null())
+    ).to_series()
+    if not good.all():
+        _name_lost(frame.filter(~good), source)
+        system = system.filter(good)
+    payload = system["payload"]
+    if system["rendering"].null_count() < system.height:
+        system = system.with_columns(_rendered(name, element) for name, element in _RENDERED)
+    return system.drop("payload", "rendering").hstack(_wide(payload))
+
+
+def _name_lost(frame: pl.DataFrame, source: Source) -> None:
+    for row in frame.iter_rows(named=True):
+        source.lost(
+            "event XML without an event id or a time",
+            line=row.get("log.file.line"),
+            offset=row.get("log.offset"),
+            sample=row["text"],
+        )
+
+
+def _element(element: str, attribute: str | None) -> pl.Expr:
+    column = pl.col("system")
+    if attribute is None:
+        return column.str.extract(rf"<{element}(?:\s[^>]*)?>\s*([^<]*?)\s*<")
+    value = column.str.extract(rf"""<{element}\s[^>]*?\b{attribute}=("[^"]*"|'[^']*')""")
+    return _unescaped(value.str.strip_chars("\"'"))
+
+
+def _rendered(name: str, element: str) -> pl.Expr:
+    text = pl.col("rendering").str.extract(rf"<{element}(?:\s[^>]*)?>([^<]*)</{element}>")
+    return _unescaped(text).alias(name)
+
+
+def _wide(payload: pl.Series) -> pl.DataFrame:
+    """Data elements of each event as columns; the frame has no columns if there are none."""
+    rows = (
+        pl.DataFrame({"payload": payload, "row": np.arange(len(payload))})
+        .select("row", pl.col("payload").str.extract_all(_LEAF).alias("leaf"))
+        .explode("leaf", keep_nulls=False, empty_as_null=False)
+    )
+    element = pl.col("leaf").str.extract(r"^<([^\s/>]+)")
+    named = pl.col("leaf").str.extract(r"""^<\w+\s[^>]*?\bName=("[^"]*"|'[^']*')""").str.strip_chars("\"'")
+    rows = rows.with_columns(
+        pl.when(element.is_in(["Data", "ComplexData"])).then(named).otherwise(element).alias("name"),
+        pl.col("leaf").str.extract(r">([^<]*)</$").alias("value"),
+    ).filter(pl.col("name").is_null() | pl.col("name").is_in(_CONTAINERS).not_())
+    rows = rows.with_columns(
+        pl.when(pl.col("name").is_null())
+        .then(pl.format("param{}", pl.col("name").is_null().cum_sum().over("row")))
+        .otherwise("name")
+        .alias("name")
+    ).filter(pl.col("value") != "")
+    return pivot(rows.select("row", "name", _unescaped(pl.col("value"))), len(payload))
+
+
+def pivot(rows: pl.DataFrame, height: int) -> pl.DataFrame:
+    """Rows of `row`, `name`, `value` as a frame of `height` rows with a column `winlog.event_data.<name>` each.
+
+    Several values of one name in one event are joined by line ends. (Polars' own `pivot` leaves out events
+    without data, and is slower here.)
+    """
+    names = rows["name"].unique(maintain_order=True)
+    if not len(names):
+        return pl.DataFrame()
+    code = rows["name"].replace_strict(names, np.arange(len(names)), return_dtype=pl.Int64).to_numpy()
+    cell = code * height + rows["row"].to_numpy()
+    values = rows["value"]
+    if len(np.unique(cell)) < len(cell):
+        joined = (
+            rows.with_columns(pl.Series("cell", cell))
+            .group_by("cell", maintain_order=True)
+            .agg(pl.col("value").str.join("\n"))
+        )
+        cell, values = joined["cell"].to_numpy(), joined["value"]
+    index = np.full(len(names) * height, len(values), np.uint32)
+    index[cell] = np.arange(len(values), dtype=np.uint32)
+    # One gather for all columns, then slices of it: a gather for each column costs more than its values.
+    cells = pl.concat([values, pl.Series("value", [None], pl.String)], rechunk=True).gather(pl.Series(index))
+    return pl.DataFrame(
+        [cells.slice(at * height, height).alias(f"{EVENT_DATA}{name}") for at, name in enumerate(names)]
+    )
+
+
+def _unescaped(text: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(text.str.contains("&", literal=True)).then(text.str.replace_many(_ENTITIES)).otherwise(text)
+    )
