@@ -4,7 +4,8 @@ One record a line is the fast way: such sources are framed as lines. Everything 
 or concatenated objects, pages of an API) is cut into its objects while it streams by. Two kinds of wrapping
 are taken off in both: pages, objects whose array holds the records (`{"value": [...]}` of Microsoft Graph,
 `{"Records": [...]}`, `{"events": [...]}`), and envelopes, which hold one record each (Splunk's
-`{"preview": false, "result": {...}}`, Elasticsearch's `{"_index": "x", "_source": {...}}`).
+`{"preview": false, "result": {...}}`, Elasticsearch's `{"_index": "x", "_source": {...}}`), also as text (the
+`message` of log shippers, Splunk's `_raw`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from sensors import framing, json_scan, json_shred
+from sensors import framing, json_columns, json_scan, json_shred
 from sensors.json_cut import PAGE, Cutter, after_page_opens
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\[[^\[\]]*\])'
 _ELASTIC = rf'(?:"(?:_index|_type|_id|_score|_version|_seq_no|_primary_term|sort)"\s*:\s*{_SCALAR}\s*,\s*)*'
 _SPLUNK = rf'(?:"(?:preview|offset|lastrow)"\s*:\s*{_SCALAR}\s*,\s*)+'
 _ENVELOPE = rf'^(\s*\{{\s*(?:{_ELASTIC}"_source"|{_SPLUNK}"result")\s*:\s*)\{{'
+# A log shipper's event that carries the record as text: `_raw` is Splunk's; beside `message` and
+# `event.original` stands what says who shipped it (Beats, Elastic Agent, Fluent Bit).
+_CARRIER = r'"(?:message|original|_raw)"\s*:\s*"\s*\{\s*\\"'
+_SHIPPED = r'"_raw"\s*:|"(?:agent|input|@metadata)"\s*:\s*\{'
+_CARRIED = ("_raw", "event.original", "message")
 
 
 def records(source: Source) -> Iterator[pl.DataFrame]:
@@ -45,7 +51,7 @@ def records(source: Source) -> Iterator[pl.DataFrame]:
     framed = framing.lines(source) if _is_lines(source.head) else _cut(source)
     for frame in framed:
         for part in frame.iter_slices(ROWS):
-            opened = _open_envelopes(_open_pages(part, source))
+            opened = _unwrapped(part, source)
             yield from opened.iter_slices(ROWS)
 
 
@@ -56,7 +62,7 @@ def peek(head: bytes) -> tuple[dict[str, Any], ...]:
     spans, _ = Cutter().feed(blob, final=False)
     frame = _framed(blob, spans[:_PEEKED], 0, 1)
     found = []
-    for text in _open_envelopes(_open_pages(frame, None))["text"].head(_PEEKED):
+    for text in _unwrapped(frame, None)["text"].head(_PEEKED):
         try:
             found.append(orjson.loads(text))
         except orjson.JSONDecodeError:
@@ -156,6 +162,31 @@ def _texts(data: Array, starts: Array, ends: Array) -> pl.Series:
     except pl.exceptions.ComputeError:  # "invalid utf8"
         joined = pl.Series([blob.decode("utf-8", "replace")])
     return joined.str.split("\0").explode()
+
+
+def _unwrapped(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
+    """The records of `frame` out of their pages and envelopes."""
+    return _carried(_open_envelopes(_open_pages(frame, source)))
+
+
+def _carried(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same records; for those that log shippers carry as text, that text."""
+    text = pl.col("text")
+    shipped = frame.select(text.str.contains(_CARRIER) & text.str.contains(_SHIPPED)).to_series()
+    if not shipped.any():
+        return frame
+    outer = frame.filter(shipped)
+    found = json_columns.chosen(*json_columns.spans(outer["text"]), _CARRIED)
+    inner = found.select(
+        pl.coalesce(
+            pl.when(pl.col(name).str.contains(r"(?s)^\s*\{.*\}\s*$")).then(pl.col(name)) for name in _CARRIED
+        )
+    ).to_series()
+    inner = inner.zip_with(inner.is_not_null(), outer["text"])
+    where = shipped.cast(pl.Int64).cum_sum() - 1
+    return frame.with_columns(
+        pl.when(shipped).then(inner.gather(where.clip(0))).otherwise("text").alias("text")
+    )
 
 
 def _open_pages(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:

@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import json_scan, json_shred
+from sensors import json_columns, json_scan, json_shred
 from sensors.json_records import FRAME, peek, records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sensors.json_scan import Array
     from sensors.sensor import Source
 
-__all__ = ["FRAME", "integer", "json", "number", "objects", "peek", "records", "table", "text", "texts"]
+__all__ = [
+    "FRAME", "integer", "json", "mapped", "number", "objects", "peek", "records", "table", "text", "texts",
+    "time",
+]  # fmt: skip
 
-_PATHS: Final = 16_384  # told apart at most in one batch
 _COLUMNS: Final = 4_096
+_MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17  # counts since 1970 from here on are of that unit
 _NAMED: Final = 100  # broken records of one batch that are named one by one
 _CELLS: Final = 40_000_000  # rows times columns; 16 bytes each
 
@@ -41,11 +44,11 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     `record.<path>`.
     """
     frame = frame.select(FRAME)
-    data, starts, ends = _spans(frame["text"])
-    leaves, proper, paths, left_out = json_shred.shred(data, starts, ends, _PATHS)
+    data, starts, ends = json_columns.spans(frame["text"])
+    leaves, proper, paths, left_out = json_shred.shred(data, starts, ends, json_columns.PATHS)
     if not proper.all():
         _name_lost(frame.filter(~pl.Series(proper)), source)
-    names = _names(data, paths)
+    names = [f"record.{name}" if name in FRAME else name for name in json_columns.names_of(data, paths)]
     numbers, kept, crowded = _columns(leaves, names, frame.height)
     if left_out or crowded:
         source.lost(
@@ -55,7 +58,7 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
             offset=frame["log.offset"][0],
             count=left_out + crowded,
         )
-    shredded = frame.hstack(_text_columns(data, leaves, numbers, kept, frame.height))
+    shredded = frame.hstack(json_columns.filled(data, leaves, numbers, kept, frame.height))
     return shredded if proper.all() else shredded.filter(pl.Series(proper))
 
 
@@ -81,6 +84,50 @@ def integer(frame: pl.DataFrame, *paths: str) -> pl.Expr:
     return pl.coalesce(
         value.cast(pl.Int64, strict=False), value.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
     )
+
+
+def mapped(frame: pl.DataFrame, fields: Mapping[str, str | Sequence[str]]) -> list[pl.Expr]:
+    """For each field the text at its path, or at the first of its paths that has any."""
+    return [
+        text(frame, *([paths] if isinstance(paths, str) else paths)).alias(name)
+        for name, paths in fields.items()
+    ]
+
+
+def time(frame: pl.DataFrame, *paths: str, zone: str = "UTC") -> pl.Expr:
+    """The moment at the first of `paths` that has a value, as Datetime in UTC; null where it is none.
+
+    Read are ISO 8601 (date and time with `T` or blank, any fraction, `Z` or an offset; without one it is
+    local time in `zone`), and seconds, milliseconds, microseconds or nanoseconds since 1970, told by size.
+    """
+    value = text(frame, *paths)
+    local = (
+        value.str.slice(0, 10) + " " + value.str.extract(r"^\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:\.\d+)?)", 1)
+    ).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    offset = value.str.extract(r"[\d.]\s*(Z|[+-]\d\d:?\d\d)$", 1)
+    minutes = offset.str.slice(1, 2).cast(pl.Int64, strict=False) * 60 + offset.str.slice(-2).cast(
+        pl.Int64, strict=False
+    )
+    west = offset.str.starts_with("-")
+    shifted = local - pl.duration(minutes=pl.when(west).then(-minutes).otherwise(minutes).fill_null(0))
+    in_zone = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    written = (
+        pl.when(offset.is_null())
+        .then(in_zone.dt.convert_time_zone("UTC"))
+        .otherwise(shifted.dt.replace_time_zone("UTC"))
+    )
+    since_1970 = pl.when(value.str.contains(r"^\d{9,19}(\.\d*)?$")).then(value.cast(pl.Float64, strict=False))
+    scale = (
+        pl.when(since_1970 < _MILLIS)
+        .then(1e6)
+        .when(since_1970 < _MICROS)
+        .then(1e3)
+        .when(since_1970 < _NANOS)
+        .then(1.0)
+        .otherwise(1e-3)
+    )
+    counted = (since_1970 * scale).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    return pl.coalesce(written, counted).alias(paths[0])
 
 
 def texts(frame: pl.DataFrame, path: str) -> pl.Expr:
@@ -119,25 +166,6 @@ def _present(frame: pl.DataFrame, path: str) -> list[str]:
     return [name for name in frame.columns if len(name) == len(path) and name.casefold() == folded]
 
 
-def _spans(column: pl.Series) -> tuple[Array, Array, Array]:
-    """The bytes of a text column, and where each value starts and ends; null is no bytes."""
-    column = column.fill_null("")
-    blob = column.str.join("\n").cast(pl.Binary).item() if len(column) else b""
-    lengths = column.str.len_bytes().to_numpy().astype(np.int64)
-    ends = np.cumsum(lengths + 1) - 1
-    return np.frombuffer(blob, np.uint8), ends - lengths, ends
-
-
-def _names(data: Array, paths: Array) -> list[str]:
-    """The dotted name of each path."""
-    keys = np.full((len(paths), 5), json_scan.ESCAPED)
-    keys[:, json_shred.FROM], keys[:, json_shred.TO] = paths[:, 1], paths[:, 2]
-    names: list[str] = []
-    for parent, key in zip(paths[:, 0].tolist(), _strings(data, keys), strict=True):
-        names.append(f"{names[parent]}.{key}" if parent > 0 else key)
-    return names
-
-
 def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[str], int]:
     """For each leaf the number of its column (-1: none), the columns' names, how many leaves have none."""
     numbers: dict[str, int] = {}
@@ -154,47 +182,19 @@ def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[
     return columns, [listed[number] for number in kept], int((columns < 0).sum())
 
 
-def _text_columns(
-    data: Array, leaves: Array, columns: Array, names: Sequence[str], height: int
-) -> list[pl.Series]:
-    """The columns of a table, filled from their leaves."""
-    rows = np.ascontiguousarray(leaves[:, json_shred.ROW])
-    order, begin = json_shred.by_column(rows, columns, len(names))
-    values = _strings(data, leaves, order)
-    values.append(pl.Series([None], dtype=pl.String))
-    filled = []
-    for number, name in enumerate(names):
-        where = np.full(height, len(order))
-        where[rows[order[begin[number] : begin[number + 1]]]] = np.arange(begin[number], begin[number + 1])
-        filled.append(values.gather(where).alias(f"record.{name}" if name in FRAME else name))
-    return filled
-
-
-def _strings(data: Array, leaves: Array, order: Array | None = None) -> pl.Series:
-    """The text of leaves, escapes read."""
-    order = np.arange(len(leaves)) if order is None else order
-    if not len(order):
-        return pl.Series(dtype=pl.String)
-    blob = json_shred.gather(data, leaves, order).tobytes()
-    joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String)
-    return joined.str.split("\0").explode()
-
-
 def _texts(column: pl.Series) -> pl.Series:
-    data, starts, ends = _spans(column)
+    data, starts, ends = json_columns.spans(column)
     leaves = json_scan.elements(data, starts, ends)
-    return _listed(column, _strings(data, leaves), leaves[:, json_shred.ROW])
+    return _listed(column, json_columns.strings(data, leaves), leaves[:, json_shred.ROW])
 
 
 def _objects(column: pl.Series, keys: Sequence[str]) -> pl.Series:
-    data, starts, ends = _spans(column)
+    data, starts, ends = json_columns.spans(column)
     items = json_scan.elements(data, starts, ends)
-    spans = np.ascontiguousarray(items[:, json_shred.FROM]), np.ascontiguousarray(items[:, json_shred.TO])
-    leaves, _, paths, _ = json_shred.shred(data, *spans, _PATHS)
-    names = _names(data, paths)
-    place = np.array([keys.index(name) if name in keys else -1 for name in names])
-    values = _text_columns(data, leaves, place[leaves[:, json_shred.PATH]], keys, len(items))
-    return _listed(column, pl.DataFrame(values).select(pl.struct(keys)).to_series(), items[:, json_shred.ROW])
+    starts = np.ascontiguousarray(items[:, json_shred.FROM])
+    ends = np.ascontiguousarray(items[:, json_shred.TO])
+    found = json_columns.chosen(data, starts, ends, keys)
+    return _listed(column, found.select(pl.struct(keys)).to_series(), items[:, json_shred.ROW])
 
 
 def _listed(column: pl.Series, values: pl.Series, rows: Array) -> pl.Series:
