@@ -164,10 +164,7 @@ def _is_human(frame: pl.DataFrame) -> pl.Expr:
     ) | logon.is_in(_INTERACTIVE_LOGONS).not_().fill_null(value=False)
     signed_in = (_column(frame, "event.outcome") == "success").fill_null(value=False)
     action = _column(frame, "event.action").str.to_lowercase().fill_null("")
-    dataset = _column(frame, "event.dataset").fill_null("")
-    audited = pl.any_horizontal(dataset.str.starts_with(prefix) for prefix in _AUDITS) & ~action.str.contains(
-        "sync"
-    )
+    audited = _is_audit(frame) & ~action.str.contains("sync")
     started = _column(frame, "process.parent.name").str.to_lowercase().is_in(_SHELLS).fill_null(value=False)
     return (kind.fill_null("person") == "person") & (
         (_has(frame, "authentication") & signed_in & ~by_machine)
@@ -178,10 +175,17 @@ def _is_human(frame: pl.DataFrame) -> pl.Expr:
     )
 
 
+def _is_audit(frame: pl.DataFrame) -> pl.Expr:
+    """Whether an event is of the audit log of a service in the cloud."""
+    dataset = _column(frame, "event.dataset").fill_null("")
+    return pl.any_horizontal(dataset.str.starts_with(prefix) for prefix in _AUDITS)
+
+
 def _came_from(frame: pl.DataFrame) -> pl.Expr:
     """Whether `source.ip` is a public address of the person: sign-ins, sessions, audits, not mere traffic."""
     traffic = ["network", "web", "intrusion_detection"]
     said = _column(frame, "event.category").list.set_difference(traffic).list.len() > 0
+    said |= _is_audit(frame)  # some of them have the category "web"
     return said.fill_null(value=False) & ~is_inside(_column(frame, "source.ip")).fill_null(value=True)
 
 

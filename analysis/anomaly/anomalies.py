@@ -87,10 +87,12 @@ class _Running:
         self._needs = self._measure.needs(rule)
         self._picked = 0
         self._missing = set(self._needs)
+        self._unknown = set(rule.rules)
         self._verdict: Verdict | None = None
 
     def add(self, frame: pl.DataFrame, matches: pl.DataFrame, names: Sequence[str]) -> None:
         """Reduce the rows that this rule's Sigma rules matched."""
+        self._unknown.difference_update(names)
         wanted = [index for index, name in enumerate(names) if name in self.rule.rules]
         mine = matches.filter(pl.col("rule").is_in(wanted))
         if mine.is_empty():
@@ -131,6 +133,8 @@ class _Running:
     def silence(self, scene: Scene) -> str:
         """Why the rule says nothing, or not of everyone; "" if it does."""
         sources = ", ".join(self.rule.rules)
+        if self._unknown == set(self.rule.rules):
+            return f"there is no Sigma rule named {sources}; correct `rules:` in {self.rule.path}"
         if not self._picked:
             return f"no event matched {sources}"
         if self._missing:
@@ -147,7 +151,10 @@ class _Running:
     def _finding(self, hit: Mapping[str, Any], rows: pl.DataFrame) -> Finding:
         rule = self.rule
         sized = rule.measure == "sum" and rule.fields[0].endswith((".bytes", ".size"))
-        quoted = (*rule.group_by, *rule.show, *(name for name in rule.fields if name != RULE))
+        named = dict.fromkeys((*rule.group_by, *rule.show, *rule.fields))
+        # Whose event it is must be said only where those of several accounts are shown.
+        unsaid = {RULE} if rule.measure == "shared_by" else {RULE, "account"}
+        quoted = tuple(name for name in named if name not in unsaid)
         return Finding(
             detection=rule.id,
             title=rule.title,
@@ -158,7 +165,7 @@ class _Running:
             first_seen=hit["first"],
             last_seen=hit["last"],
             why=sentence(rule.why or self._measure.why, hit, is_bytes=sized),
-            evidence=evidence(rows, tuple(dict.fromkeys(name for name in quoted if name != "account"))),
+            evidence=evidence(rows, quoted),
             benign=rule.benign,
             techniques=rule.techniques,
             signals=rule.signals,

@@ -30,7 +30,7 @@ _DEFAULT_MINIMUM: Final = 7
 _DEFAULT_PEOPLE: Final = 4
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _KEYS: Final = frozenset(
-    {"rules", "measure", "field", "group-by", "timespan", "baseline", "condition", "show"},
+    {"rules", "measure", "field", "group-by", "timespan", "baseline", "condition", "show", "generate"},
 )
 _BASELINE_KEYS: Final = frozenset({"of", "span", "peer-by", "minimum", "people"})
 _METADATA: Final = frozenset(

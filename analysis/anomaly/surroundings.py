@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from analysis.context import Site
 
 _NOT_WORD: Final = re.compile(r"[^a-z0-9]+")
-# "ScreenConnect (corp.screenconnect.com)": the product, then where it is allowed.
 _PARTS: Final = re.compile(r"[(\[,;:)\]]+")
 _LEAST_LETTERS: Final = 4
 
@@ -32,18 +31,26 @@ def without_private(frame: pl.DataFrame, address: str) -> pl.DataFrame:
     return frame.filter(~is_inside(pl.col(address)))
 
 
-def is_sanctioned(value: pl.Expr, site: Site) -> pl.Expr:
+def is_sanctioned(value: pl.Expr, department: pl.Expr, site: Site) -> pl.Expr:
     """Whether a tool or destination (lower case) contains the name of one that the site allows.
 
-    Letters and digits are compared, so that "ScreenConnect (corp.screenconnect.com)" covers
-    `screenconnect.clientservice.exe`; names of fewer than four letters are not looked for.
+    The site writes a product and, in brackets, where it is allowed: a domain ("ScreenConnect
+    (corp.screenconnect.com)"), which may be the value as well, or a department ("AnyDesk (IT)"), for whose
+    people alone it is then allowed. Names are compared by letters and digits, and need four of them.
     """
-    allowed = [
-        name
-        for text in (*site.sanctioned_remote_support, *site.sanctioned_cloud_storage)
-        for part in _PARTS.split(text)
-        if len(name := _NOT_WORD.sub("", part.lower())) >= _LEAST_LETTERS
-    ]
-    if not allowed:
-        return pl.lit(value=False)
-    return value.str.replace_all(r"[^a-z0-9]+", "").str.contains_any(allowed)
+    allowed = pl.lit(value=False)
+    plain = value.str.replace_all(r"[^a-z0-9]+", "")
+    for text in (*site.sanctioned_remote_support, *site.sanctioned_cloud_storage):
+        product, *where = [part.strip() for part in _PARTS.split(text) if part.strip()] or [""]
+        domains = [part for part in where if "." in part]
+        departments = [part for part in where if "." not in part]
+        names = [_NOT_WORD.sub("", part.lower()) for part in (product, *domains)]
+        names = [name for name in names if len(name) >= _LEAST_LETTERS]
+        if not names:
+            continue
+        named = plain.str.contains_any(names)
+        if departments:
+            words = "|".join(re.escape(part) for part in departments)
+            named &= department.str.contains(rf"(?i)\b(?:{words})\b").fill_null(value=False)
+        allowed |= named
+    return allowed

@@ -76,7 +76,7 @@ class FirstSeen:
         """Values that are new, rare and large enough; one finding per group and day."""
         cells = _with_holders(rule, whole.cells, scene)
         if "sanctioned" in rule.options["leave-out"]:
-            cells = cells.filter(~is_sanctioned(pl.col("item"), scene.site))
+            cells = cells.filter(~is_sanctioned(pl.col("item"), pl.col("roster.department"), scene.site))
         tenured = with_tenure(cells.with_columns(last="first"), scene)
         new, learning = _split_learning(rule, tenured, scene)
         new = new.filter(holds(rule.bounds(*_PER_VALUE))).with_columns(pl.col("first").dt.date().alias("day"))

@@ -31,16 +31,18 @@ if TYPE_CHECKING:
 _LEFT_OUT: Final = ("own_networks", "private", "households")
 _ADDRESSES: Final = frozenset({"source.ip", "client.ip", "destination.ip", "server.ip"})
 _NAMED: Final = 4
+_OWN_SHOWN: Final = 2
 
 
 class SharedBy:
     """`shared_by`: accounts that were on the same value on the same days.
 
     `accounts` counts those on the value, `days` the days on which the account was on it and another one,
-    too, and `homes` the distinct places of residence that HR has on file for them.
+    too, `span_days` the days from the first to the last of them (colleagues on one journey share a hotel for
+    a week, not for a month), and `homes` the distinct places of residence that HR has on file for them.
     """
 
-    quantities = frozenset({"accounts", "days", "homes"})
+    quantities = frozenset({"accounts", "days", "span_days", "homes"})
     learned: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[Mapping[str, Option]] = {
         "leave-out": Option("texts", _LEFT_OUT, _LEFT_OUT),
@@ -75,46 +77,27 @@ class SharedBy:
     def judge(self, rule: AnomalyRule, whole: Partial, scene: Scene) -> Verdict:
         """One finding per value and account."""
         value = list(rule.group_by)
+        judged = whole.cells.select(value).n_unique()
         cells = self._eligible(rule, with_person(whole.cells, scene), scene)
         day = [*value, "bucket"] if rule.options["together"] == "day" else value
         together = cells.filter(pl.col("unit").n_unique().over(day) > 1)
-        judged = whole.cells.select(value).n_unique()
         if together.is_empty():
             return empty_verdict(judged)
-        homes = pl.concat_str(
-            "roster.location_country", "roster.location_city", separator="/", ignore_nulls=True
-        )
-        placed = together.with_columns(
-            pl.when(pl.col("roster.location_city").is_not_null()).then(homes).alias("home")
-        )
-        per_account = (
-            placed.group_by(*value, "account")
-            .agg(
-                pl.col("bucket").n_unique().cast(pl.Int64).alias("days"),
-                pl.col("home").first(),
-                pl.col("n").sum(),
-                pl.col("first").min(),
-                pl.col("last").max(),
-            )
-            .with_columns(pl.col("account").sort().over(value, mapping_strategy="join").alias("all_accounts"))
-            .filter(holds(rule.bounds("days")))
-        )
         # Accounts that met the others on too few days do not count as sharers either.
-        counted = per_account.with_columns(
+        sharers = _per_account(together, value).filter(holds(rule.bounds("days", "span_days")))
+        counted = sharers.with_columns(
             pl.col("account").n_unique().over(value).cast(pl.Int64).alias("accounts"),
             pl.col("home").drop_nulls().n_unique().over(value).cast(pl.Int64).alias("homes"),
             pl.col("account").sort().over(value, mapping_strategy="join").alias("all_accounts"),
-        )
+        ).filter(pl.col("unit").n_unique().over(value) > 1)
         hits = with_tenure(counted, scene).filter(
-            (pl.col("accounts") > 1)
-            & holds(rule.bounds("accounts", "homes", "roster.days_since_start", "roster.days_since_end"))
+            holds(rule.bounds("accounts", "homes", "roster.days_since_start", "roster.days_since_end"))
         )
         if hits.is_empty():
             return empty_verdict(judged)
         hits = hits.sort(*value, "account").with_row_index("hit").with_columns(_others().alias("sharers"))
-        keys = [*value, "account"]
-        shown = hits.select("hit", *keys).join(whole.shown, on=keys, how="inner").sort("hit", "@timestamp")
         group = pl.concat_str(*(pl.col(name).cast(pl.String) for name in value), separator=" ")
+        shown = _shown(hits, whole.shown, value)
         return Verdict(hits.with_columns(group.alias("group")).drop("all_accounts"), shown, judged)
 
     def _eligible(self, rule: AnomalyRule, cells: pl.DataFrame, scene: Scene) -> pl.DataFrame:
@@ -132,6 +115,31 @@ class SharedBy:
         if "households" in left_out:
             unit = pl.coalesce("roster.household", "account")
         return cells.with_columns(unit.alias("unit"))
+
+
+def _per_account(together: pl.DataFrame, value: list[str]) -> pl.DataFrame:
+    """How each account shared each value."""
+    city = pl.col("roster.location_city")
+    home = pl.concat_str("roster.location_country", city, separator="/", ignore_nulls=True)
+    return together.group_by(*value, "account").agg(
+        pl.col("bucket").n_unique().cast(pl.Int64).alias("days"),
+        ((pl.col("bucket").max() - pl.col("bucket").min()).dt.total_days() + 1).alias("span_days"),
+        pl.when(city.is_not_null()).then(home).first().alias("home"),
+        pl.col("unit").first(),
+        pl.col("n").sum(),
+        pl.col("first").min(),
+        pl.col("last").max(),
+    )
+
+
+def _shown(hits: pl.DataFrame, shown: pl.DataFrame, value: list[str]) -> pl.DataFrame:
+    """Events of the account on the value, then one of each account that it shares it with."""
+    pairs = hits.select("hit", *value, pl.col("account").alias("whose"), "all_accounts")
+    each = pairs.rename({"all_accounts": "account"}).explode("account").join(shown, on=[*value, "account"])
+    own = pl.col("whose") == pl.col("account")
+    place = pl.int_range(pl.len()).over("hit", "account")
+    ordered = each.sort("hit", ~own, "account", "@timestamp")
+    return ordered.filter(place < pl.when(own).then(_OWN_SHOWN).otherwise(1)).drop("whose")
 
 
 def _others() -> pl.Expr:

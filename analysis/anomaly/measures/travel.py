@@ -46,7 +46,7 @@ _LON: Final = "source.geo.location.lon"
 class TravelSpeed:
     """`travel_speed`: consecutive places of one account, faster than the condition allows."""
 
-    quantities = frozenset({"speed_kmh", "distance_km", "value"})
+    quantities = frozenset({"speed_kmh", "distance_km", "days"})
     learned: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[Mapping[str, Option]] = {
         "leave-out": Option(
@@ -83,7 +83,7 @@ class TravelSpeed:
         )
 
     def judge(self, rule: AnomalyRule, whole: Partial, scene: Scene) -> Verdict:
-        """The fastest journey of each account and day."""
+        """The fastest journey of each account and day, or of each account if the condition counts days."""
         left_out: Sequence[str] = rule.options["leave-out"]
         cells = whole.cells
         if "own_networks" in left_out:
@@ -97,16 +97,18 @@ class TravelSpeed:
         legs = legs.filter(holds(rule.bounds("speed_kmh", "distance_km")))
         if legs.is_empty():
             return empty_verdict(judged)
-        group = [*rule.group_by, pl.col("arrived").dt.date().alias("day")]
+        day = pl.col("arrived").dt.date()
+        legs = legs.with_columns(day.n_unique().over("account").cast(pl.Int64).alias("days"))
+        group = ["account"] if rule.bounds("days") else ["account", day.alias("day")]
         fastest = legs.sort("speed_kmh", "arrived", descending=[True, False])
         hits = (
             with_tenure(
                 fastest.group_by(group, maintain_order=True)
-                .agg(pl.all().first(), pl.len().cast(pl.Int64).alias("value"))
+                .agg(pl.all().first())
                 .with_columns(first="left_before", last="arrived", n=pl.lit(2, dtype=pl.Int64)),
                 scene,
             )
-            .filter(holds(rule.bounds("value", "roster.days_since_start", "roster.days_since_end")))
+            .filter(holds(rule.bounds("days", "roster.days_since_start", "roster.days_since_end")))
             .with_row_index("hit")
         )
         return Verdict(_worded(hits), _ends(hits, whole.shown), judged)

@@ -198,7 +198,7 @@ def _judged(
 def _points(rule: AnomalyRule, totals: pl.DataFrame, scene: Scene) -> pl.DataFrame:
     """Values of every group and bucket, with 0 for the active days without events, and the peer columns."""
     points = totals.select(*rule.group_by, "bucket", pl.col("value").alias("amount"))
-    if rule.timespan == _DAY and rule.group_by == ("account",) and not rule.options["hours"]:
+    if rule.timespan == _DAY and rule.group_by == ("account",):
         covered = totals.select("bucket").unique()
         # Only those who have such events at all: who is never seen by the firewall has no zeros there.
         there = scene.activity.days.join(covered, on="bucket", how="semi")
