@@ -65,7 +65,7 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 def text(frame: pl.DataFrame, *paths: str) -> pl.Expr:
     """The first value there is at `paths`, as text; text of no length counts as none.
 
-    A path that no column has is looked for regardless of case (exports differ in it).
+    Paths that differ in case only count as one, the spelling asked for first (exports differ in it).
     """
     present = [pl.col(name) for path in paths for name in _present(frame, path)]
     if not present:
@@ -132,9 +132,7 @@ def time(frame: pl.DataFrame, *paths: str, zone: str = "UTC") -> pl.Expr:
 
 def texts(frame: pl.DataFrame, path: str) -> pl.Expr:
     """List(String): the elements of an array as text (nulls left out), or the one value there is."""
-    for name in _present(frame, path):
-        return pl.col(name).map_batches(_texts, return_dtype=pl.List(pl.String)).alias(path)
-    return pl.lit(None, pl.List(pl.String)).alias(path)
+    return text(frame, path).map_batches(_texts, return_dtype=pl.List(pl.String)).alias(path)
 
 
 def objects(frame: pl.DataFrame, path: str, *keys: str) -> pl.Expr:
@@ -143,27 +141,25 @@ def objects(frame: pl.DataFrame, path: str, *keys: str) -> pl.Expr:
     An element that is no object has nulls. JSON text inside a string is read as well.
     """
     dtype = pl.List(pl.Struct(dict.fromkeys(keys, pl.String)))
-    for name in _present(frame, path):
-        return pl.col(name).map_batches(lambda column: _objects(column, keys), return_dtype=dtype).alias(path)
-    return pl.lit(None, dtype).alias(path)
+    return (
+        text(frame, path).map_batches(lambda column: _objects(column, keys), return_dtype=dtype).alias(path)
+    )
 
 
 def json(frame: pl.DataFrame, path: str) -> pl.Expr:
     """Whatever is at `path`: an array or object as JSON text, a scalar as text."""
-    for name in _present(frame, path):
-        return pl.col(name).alias(path)
+    leaf = text(frame, path)
     if any(name.startswith(f"{path}.") for name in frame.columns):
         steps = "".join(f"['{step}']" for step in path.split("."))
-        return pl.col("text").str.json_path_match(f"${steps}").alias(path)
-    return pl.lit(None, pl.String).alias(path)
+        return pl.coalesce(leaf, pl.col("text").str.json_path_match(f"${steps}")).alias(path)
+    return leaf.alias(path)
 
 
 def _present(frame: pl.DataFrame, path: str) -> list[str]:
-    """The column `path`, or else those that differ from it in case only."""
-    if path in frame.columns:
-        return [path]
+    """The column `path`, and after it those that differ from it in case only."""
     folded = path.casefold()
-    return [name for name in frame.columns if len(name) == len(path) and name.casefold() == folded]
+    found = [name for name in frame.columns if len(name) == len(path) and name.casefold() == folded]
+    return sorted(found, key=lambda name: name != path)
 
 
 def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[str], int]:

@@ -250,7 +250,7 @@ def test_accessors_know_absent_columns_and_case() -> None:
         "a_or_b": ["7", "x", "z"],
         "nothing": [None, None, None],
         "any_case": ["192.0.2.1", "192.0.2.2", None],
-        "this_case": ["192.0.2.1", None, None],
+        "this_case": ["192.0.2.1", "192.0.2.2", None],
         "number": [7.0, 7.9, None],
         "integer": [7, 7, None],
     }
@@ -282,6 +282,10 @@ def test_json_gives_inner_objects_as_written() -> None:
     table = tabled('{"a":{"b":{"c":1,"d":[1]}}}', '{"a":{"b":2}}')
     assert table.select(json_table.json(table, "a.b.d")).to_series().to_list() == ["[1]", None]
     assert json.loads(table.select(json_table.json(table, "a")).to_series()[0]) == {"b": {"c": 1, "d": [1]}}
+    assert [json.loads(text) for text in table.select(json_table.json(table, "a.b")).to_series()] == [
+        {"c": 1, "d": [1]},
+        2,
+    ]
     assert table.with_columns(json_table.json(table, "z"))["z"].to_list() == [None, None]
 
 
