@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from samples.scenario_maker.people import Person, rng
-from samples.scenario_maker.places import NORD_EXITS, ROAMING
+from samples.scenario_maker.places import CARRIER, NORD_EXITS
 from samples.scenario_maker.routine import REPOS
 from samples.scenario_maker.whereabouts import browser, laptop_browser
 from samples.scenario_maker.windows import person_account
@@ -36,12 +36,12 @@ def _traveller(world: World, person: Person, days: list[Workday]) -> None:
             continue
         dice = rng("trip", day.day)
         for _ in range(2):
-            when = day.moment(dice)
-            world.okta.event(person, when, "user.session.start", ROAMING, phone)
+            when, gateway = day.moment(dice), dice.choice(CARRIER)
+            world.okta.event(person, when, "user.session.start", gateway, phone)
             world.entra.sign_in(
                 person,
                 when + timedelta(minutes=4),
-                ROAMING,
+                gateway,
                 "Office 365 Exchange Online",
                 phone,
                 managed=False,

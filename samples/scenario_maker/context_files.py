@@ -27,9 +27,8 @@ timezone = "America/New_York"
 [sources."vpn/globalprotect.csv"]
 timezone = "America/Chicago"
 
-[sources."linux/servers.zip!db01/auth.log"]
+[sources."linux/servers.zip"]
 timezone = "UTC"
-header_has_year = false
 
 [vpn_pools]
 asa = ["10.99.0.0/16"]

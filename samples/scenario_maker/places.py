@@ -89,7 +89,8 @@ ISPS = {
 EGRESS = {"NYC": "192.0.2.16/28", "CHI": "192.0.2.32/28", "BER": "192.0.2.48/28"}
 EGRESS_ADDRESS = {"NYC": "192.0.2.20", "CHI": "192.0.2.36", "BER": "192.0.2.52"}
 CGNAT = ("198.19.60.9", "198.19.60.10", "198.19.60.11", "198.19.60.12")
-ROAMING = "198.19.40.77"  # a US carrier's gateway, wherever the telephone is
+# A US carrier's gateways: there the telephones of New York come out, wherever they are.
+CARRIER = tuple(f"198.19.40.{number}" for number in (18, 52, 77, 91, 130, 166, 201, 233))
 LISBON_HOTEL = "198.19.50.14"
 LISBON_VENUE = "198.19.50.130"
 FARM = "203.0.113.77"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from samples.scenario_maker.people import rng
-from samples.scenario_maker.places import ROAMING
+from samples.scenario_maker.places import CARRIER
 from samples.scenario_maker.whereabouts import browser, laptop_browser
 from samples.scenario_maker.windows import machine_account, service_account
 
@@ -169,7 +169,7 @@ def _sign_ins(world: World, day: Workday, dice: Random) -> None:
         "rdawson",
     }:  # mail on the telephone
         phone = browser(person.user, "phone")
-        mobile = ROAMING if person.city_key in ("brooklyn", "newyork", "jersey") else day.public
+        mobile = dice.choice(CARRIER) if person.city_key in ("brooklyn", "newyork", "jersey") else day.public
         at = day.end + timedelta(hours=dice.uniform(0.2, 2.5))
         world.entra.sign_in(person, at, mobile, "Office 365 Exchange Online", phone, managed=False)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from samples.scenario_maker.files_out import iso, write_lines
 from samples.scenario_maker.people import DOMAIN_SID, Person, guid, rng
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 _SESSION = "Other Logon/Logoff Events"
@@ -20,6 +20,7 @@ _TASKS = {
     4624: ("Logon", 2),
     4625: ("Logon", 0),
     4634: ("Logoff", 0),
+    4647: ("Logoff", 0),
     4688: ("Process Creation", 2),
     4778: (_SESSION, 0),
     4779: (_SESSION, 0),
@@ -198,6 +199,13 @@ class Windows:
         self._security(
             when, computer, 4634, {**data, "TargetLogonId": f"0x{logon_id:x}", "LogonType": str(kind)}
         )
+
+    def sign_out(self, when: datetime, person: Person, kind: int, logon_id: int) -> None:
+        """4647 and, as the session ends, 4634."""
+        user, domain, sid = person_account(person)
+        data = {"TargetUserSid": sid, "TargetUserName": user, "TargetDomainName": domain}
+        self._security(when, person.host, 4647, {**data, "TargetLogonId": f"0x{logon_id:x}"})
+        self.logoff(when + timedelta(seconds=2), person.host, (user, domain, sid), kind, logon_id)
 
     def lock(self, when: datetime, person: Person, logon_id: int, *, locked: bool) -> None:
         data = {

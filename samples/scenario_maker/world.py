@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from samples.scenario_maker.places import Network
 
 DC, FILES, TERMINAL = ("DC01", "10.20.10.2"), ("FS01", "10.20.10.5"), ("RDS01", "10.20.10.20")
+_ON_THE_SERVER = (
+    '"C:\\Windows\\explorer.exe"',
+    '"C:\\Program Files\\Microsoft Office\\root\\Office16\\EXCEL.EXE" "\\\\FS01\\reports\\daily.xlsx"',
+)
 # name, address and the size of an ordinary visit: bytes up, bytes down
 SITES: dict[str, tuple[str, int, int]] = {
     "outlook.office365.com": ("198.18.2.10", 240_000, 1_900_000),
@@ -184,6 +188,11 @@ class World:
             when + timedelta(seconds=2), TERMINAL[0], person_account(person), 10, number, inside
         )
         session = number % 40 + 2
+        for minute, command in enumerate(_ON_THE_SERVER, 1):
+            image = command.split('"')[1]
+            self.windows.process(
+                when + timedelta(minutes=minute), TERMINAL[0], person, image, command, number
+            )
         self.windows.terminal(when + timedelta(seconds=3), TERMINAL[0], person, 21, session, inside)
         self.windows.terminal(end, TERMINAL[0], person, 24, session, inside)
         self.windows.reconnect(end, TERMINAL[0], person, number, (person.host, inside), away=True)
@@ -240,7 +249,10 @@ class World:
         self.windows.logon(day.start, person.host, person_account(person), kind, number)
         self.windows.lock(day.lunch, person, number, locked=True)
         self.windows.lock(day.back, person, number, locked=False)
-        self.windows.lock(day.end, person, number, locked=True)
+        if number % 3:
+            self.windows.lock(day.end, person, number, locked=True)
+        else:
+            self.windows.sign_out(day.end, person, kind, number)
         system = ("SYSTEM", "NT AUTHORITY", "S-1-5-18")
         self.windows.logon(day.start + timedelta(seconds=41), person.host, system, 5, 0x3E7)
 
