@@ -1,8 +1,17 @@
 """Sigma rules: read, compiled, matched over columns, counted over time.
 
-    pack = RulePack.load([bundled_rules()])
-    findings = Findings(pack)
-    for dataset, frame in …:
-        findings.add(frame, pack.match(frame, dataset))
-    for finding in findings.find(): …
+pack = RulePack.load([bundled_rules()])
+findings = Findings(pack)
+for dataset, frame in …:
+    findings.add(frame, pack.match(frame, dataset))
+for finding in findings.find(): …
 """
+
+from analysis.sigma.correlate import Correlations
+from analysis.sigma.documents import RuleError
+from analysis.sigma.findings import Findings
+from analysis.sigma.load import bundled_rules
+from analysis.sigma.pack import RulePack
+from analysis.sigma.rule import Rule
+
+__all__ = ["Correlations", "Findings", "Rule", "RuleError", "RulePack", "bundled_rules"]

@@ -40,7 +40,7 @@ class Column:
 
     def rows(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The rows that have a value that is true in `values`; a row without a value is false."""
-        hit = np.append(values, False)[self._codes]  # noqa: FBT003 - the null slot
+        hit = np.append(values, False)[self._codes]
         if self._owners is None:
             return hit
         mask = np.zeros(self.height, bool)
@@ -62,7 +62,7 @@ def _encoded(series: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
     # A Categorical of a private pool numbers values in order of appearance, and is the fastest way to do so.
     numbered = series.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.UInt32)
     highest = numbered.max()
-    count = 0 if highest is None else int(highest) + 1  # type: ignore[call-overload]  # an integer, as cast above
+    count = 0 if highest is None else int(str(highest)) + 1
     codes = numbered.fill_null(count).to_numpy()
     first = np.zeros(count + 1, np.uint32)
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.uint32)

@@ -1,7 +1,7 @@
 """Correlation documents: what is counted, over whom, in how long a window.
 
-Parsed here and not by pySigma, whose 1.5 allows one operator only and cuts thresholds to integers; its grammar
-of boolean conditions and its time spans are used. Source:
+Parsed here and not by pySigma, whose 1.5 allows one operator only and cuts thresholds to integers; its
+grammar of boolean conditions and its time spans are used. Source:
 https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-specification.html
 """
 
@@ -43,14 +43,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class Every:
     """All of them."""
 
     parts: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class Either:
     """Any of them."""
 
     parts: tuple[Expression, ...]
@@ -63,7 +63,7 @@ class Absent:
     part: Expression
 
 
-Expression: TypeAlias = Seen | All | Any_ | Absent
+Expression: TypeAlias = Seen | Every | Either | Absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +183,22 @@ def _condition(condition: object, kind: str, rules: tuple[str, ...]) -> dict[str
     bounds = tuple((key, _number(condition[key], key)) for key in condition if key in OPERATORS)
     if not bounds:
         raise RuleProblem(f"no number to compare with; write one of {', '.join(OPERATORS)}", at)
+    return {"bounds": bounds, **_counted(condition, kind)}
+
+
+def _counted(condition: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    at = ("condition",)
     counted = _texts({"field": condition.get("field")}, "field")
     if kind in (*VALUES, "value_count") and not counted:
         raise RuleProblem(f"a {kind} needs `field:` below condition: the field to measure", at)
     if kind in VALUES and len(counted) > 1:
         raise RuleProblem(f"a {kind} measures one field", (*at, "field"))
-    percentile = 0.0
-    if kind == "value_percentile":
-        percentile = _number(condition.get("percentile"), "percentile")
-        if not 0 <= percentile <= 100:  # noqa: PLR2004 - that is what a percentile is
-            raise RuleProblem("percentile must be from 0 to 100", (*at, "percentile"))
-    return {"bounds": bounds, "counted": counted, "percentile": percentile}
+    if kind != "value_percentile":
+        return {"counted": counted}
+    percentile = _number(condition.get("percentile"), "percentile")
+    if not 0 <= percentile <= 100:  # noqa: PLR2004 - that is what a percentile is
+        raise RuleProblem("percentile must be from 0 to 100", (*at, "percentile"))
+    return {"counted": counted, "percentile": percentile}
 
 
 def _number(value: object, key: str) -> float:
@@ -221,7 +226,7 @@ def _placed(parsed: object, rules: tuple[str, ...]) -> Expression:
         case CorrelationConditionNOT(args=[part]):
             return Absent(_placed(part, rules))
         case CorrelationConditionAND(args=parts):
-            return All(tuple(_placed(part, rules) for part in parts))
+            return Every(tuple(_placed(part, rules) for part in parts))
         case CorrelationConditionOR(args=parts):
-            return Any_(tuple(_placed(part, rules) for part in parts))
+            return Either(tuple(_placed(part, rules) for part in parts))
     raise RuleProblem(f"the condition has a part that is not understood: {parsed}", ("condition",))

@@ -39,11 +39,11 @@ class Reading:
     """What reading a detection needs to know.
 
     Attributes:
-        field: the columns of a field name.
+        field_of: the columns of a field name.
         placeholders: values for `%name%` under the modifier `expand`.
     """
 
-    field: Callable[[str], tree.Field]
+    field_of: Callable[[str], tree.Field]
     placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -54,7 +54,7 @@ def read_detection(detection: object, reading: Reading, at: Keys = ("detection",
         RuleProblem: with the key path of the mistake, and what to do.
     """
     if not isinstance(detection, dict):
-        raise RuleProblem("`detection:` must be a mapping of selections and a condition", at)
+        raise RuleProblem("`detection:` must be there, a mapping of selections and a condition", at)
     selections = {
         str(name): read_selection(str(name), body, reading, (*at, str(name)))
         for name, body in detection.items()
@@ -64,9 +64,10 @@ def read_detection(detection: object, reading: Reading, at: Keys = ("detection",
         raise RuleProblem("there is no selection; write one, e.g. `selection:` with a field and a value", at)
     condition = detection.get("condition")
     conditions = condition if isinstance(condition, list) else [condition]
-    if not conditions or not all(isinstance(text, str) and text.strip() for text in conditions):
+    texts = [text for text in conditions if isinstance(text, str) and text.strip()]
+    if not texts or len(texts) < len(conditions):
         raise RuleProblem("`condition:` is missing; write e.g. `condition: selection`", (*at, "condition"))
-    nodes = tuple(_condition(text, selections, (*at, "condition")) for text in conditions)
+    nodes = tuple(_condition(text, selections, (*at, "condition")) for text in texts)
     return nodes[0] if len(nodes) == 1 else tree.Or(nodes)
 
 
@@ -75,9 +76,7 @@ def read_selection(name: str, body: object, reading: Reading, at: Keys) -> tree.
     if isinstance(body, dict):
         if not body:
             raise RuleProblem(f"selection {name!r} is empty; give it a field and a value", at)
-        nodes = tuple(
-            _item(name, str(key), value, reading, (*at, str(key))) for key, value in body.items()
-        )
+        nodes = tuple(_item(name, str(key), value, reading, (*at, str(key))) for key, value in body.items())
         return nodes[0] if len(nodes) == 1 else tree.And(nodes)
     if isinstance(body, list):
         if not body:
@@ -111,7 +110,7 @@ def _item(name: str, key: str | None, body: object, reading: Reading, at: Keys) 
         values = tuple(_keyword(value, at) for value in values)
     return tree.Item(
         selection=name,
-        field=reading.field(field_name) if field_name else None,
+        field=reading.field_of(field_name) if field_name else None,
         values=values,
         every=item.value_linking is sc.ConditionAND,
         negated=item.negated,
@@ -158,7 +157,7 @@ def _value(value: st.SigmaType, reading: Reading, at: Keys) -> tree.Value:  # no
         case st.SigmaCompareExpression():
             return tree.Compare(value.op.name.lower(), value.number.number)
         case st.SigmaFieldReference():
-            return tree.Reference(reading.field(value.field), value.starts_with, value.ends_with)
+            return tree.Reference(reading.field_of(value.field), value.starts_with, value.ends_with)
     raise RuleProblem(f"values of type {type(value).__name__} are not supported", at)
 
 
@@ -226,7 +225,9 @@ def _regex(value: st.SigmaRegularExpression, reading: Reading, at: Keys) -> tree
 
 def _written(regexp: st.SigmaString) -> str:
     """The expression as it was written: pySigma takes its `*` and `?` for wildcards."""
-    return "".join(part if isinstance(part, str) else st.special_char_mapping[part] for part in regexp.s)
+    return "".join(
+        st.special_char_mapping[part] if isinstance(part, st.SpecialChars) else str(part) for part in regexp.s
+    )
 
 
 def _flagged(pattern: str, flags: str) -> str:

@@ -1,8 +1,8 @@
 """The distinct values of a column, and which of them a value of a rule matches.
 
-A predicate sees each distinct value once, however many rows have it. All literals that the rules look for in a
-column are found in one pass (Aho–Corasick, Polars' `extract_many`); a wildcard pattern is tried only on values
-that hold its longest literal part.
+A predicate sees each distinct value once, however many rows have it. All literals that the rules look for in
+a column are found in one pass (Aho-Corasick, Polars' `extract_many`); a wildcard pattern is tried only on
+values that hold its longest literal part.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Shape:
     regex: str = ""
 
 
-def shape(text: tree.Text, folded: Mapping[str, str]) -> Shape:
+def shape(text: tree.Text, folded: Mapping[str, str]) -> Shape:  # noqa: PLR0911 - one form a line
     """The comparison that a text pattern asks for.
 
     Args:
@@ -127,7 +127,7 @@ class Distinct:
             case tree.Text():
                 return self._text(shape(value, self._folded_literals))
             case tree.AnyOf(values):
-                return np.logical_or.reduce([self.matching(inner) for inner in values])
+                return np.asarray(np.any([self.matching(inner) for inner in values], axis=0))
             case tree.Number(number):
                 return self._number("eq", number)
             case tree.Compare(how, number):
@@ -140,7 +140,7 @@ class Distinct:
                 flagged = f"(?{flags}){pattern}" if flags else pattern
                 return self.text.str.contains(flagged).to_numpy()
             case tree.Network(network):
-                return self._inside(network)
+                return self._inside(network.version, int(network[0]), int(network[-1]))
             case tree.TimePart(part, number):
                 return self._time_part(part, number)
         raise TypeError(f"{value!r} is not asked of values")
@@ -161,7 +161,9 @@ class Distinct:
             small = pl.col("").abs() < 1e15  # noqa: PLR2004 - beyond it a float is no exact integer
             written = pl.col("").cast(pl.Int64, strict=False).cast(pl.String)
             frame = self.values.alias("").to_frame()
-            return frame.select(pl.when(whole & small).then(written).otherwise(pl.col("").cast(pl.String)))[""]
+            return frame.select(pl.when(whole & small).then(written).otherwise(pl.col("").cast(pl.String)))[
+                ""
+            ]
         return self.values.cast(pl.String)
 
     @cached_property
@@ -237,6 +239,11 @@ class Distinct:
         )
         return numbers["whole"], numbers["decimal"]
 
+    @property
+    def numbers(self) -> pl.Series:
+        """The values as floating-point numbers; null where they are none."""
+        return self._numbers[1]
+
     def _number(self, how: str, number: float) -> Mask:
         whole, decimal = self._numbers
         compare = _COMPARE.get(how, operator.eq)
@@ -244,7 +251,8 @@ class Distinct:
         if not isinstance(number, int) or abs(number) >= 1 << 63:
             return np.asarray(close)
         exact = compare(whole, number)
-        return np.where(exact.is_null().to_numpy(), close, exact.fill_null(value=False).to_numpy())
+        known = exact.is_not_null().to_numpy()
+        return np.asarray(np.where(known, exact.fill_null(value=False).to_numpy(), close))
 
     @cached_property
     def _times(self) -> pl.Series:
@@ -297,10 +305,10 @@ class Distinct:
                 upper[place], lower[place] = divmod(int(address), 1 << 64)
         return four, upper, lower
 
-    def _inside(self, network: object) -> Mask:
+    def _inside(self, version: int, first: int, last: int) -> Mask:
+        """Addresses of the IP version from `first` to `last`."""
         four, upper, lower = self._addresses
-        first, last = int(network[0]), int(network[-1])  # type: ignore[index]  # both kinds of network
-        if network.version == 4:  # type: ignore[attr-defined]  # noqa: PLR2004 - the version
+        if version == 4:  # noqa: PLR2004 - the version
             return np.asarray((four >= first) & (four <= last))
         first_up, first_low = (np.uint64(part) for part in divmod(first, 1 << 64))
         last_up, last_low = (np.uint64(part) for part in divmod(last, 1 << 64))

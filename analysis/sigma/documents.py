@@ -1,8 +1,8 @@
 """YAML files of rules, read safely, with the place of every key for the messages.
 
-Rules are trusted no more than logs: a safe loader (no code runs), bounded size, depth and number of nodes (an
-alias that doubles itself thirty times is refused, and so is nesting that would overflow the C parser's stack),
-and a key written twice is a mistake, not a choice.
+Rules are trusted no more than logs: a safe loader (no code runs), bounded size, depth and number of nodes
+(nesting overflows the C parser's stack, so it is counted before any node is built), no aliases (one that
+doubles itself thirty times fills any memory), and a key written twice is a mistake, not a choice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RuleError:
         return f"{self.path}:{self.line}: {self.message}"
 
 
-class RuleProblem(Exception):
+class RuleProblem(Exception):  # noqa: N818 - `RuleError` is the located message made of it
     """A mistake at the key path `keys` of a document."""
 
     def __init__(self, message: str, keys: tuple[str | int, ...] = ()) -> None:
@@ -140,19 +140,19 @@ def _documents(path: Path) -> Iterator[Document | RuleError]:
 
 def _bounds(text: str) -> tuple[int, str] | None:
     """Line and message if the text nests too deep or holds too much, seen before any node is built."""
-    depth = nodes = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        nodes += 1
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(text, yaml.CSafeLoader)):
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             message = "an alias (*name) is not allowed in rules; write the value out"
-            return event.start_mark.line + 1, message
+            return line, message
         if depth > MAX_DEPTH or nodes > MAX_NODES:
             message = f"more than {MAX_DEPTH} levels or {MAX_NODES} values in one file; split it"
-            return event.start_mark.line + 1, message
+            return line, message
     return None
 
 

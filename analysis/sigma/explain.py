@@ -1,8 +1,8 @@
 """One rule and one event, slowly and plainly: which item of which selection matched, and what failed.
 
 It is what the fast evaluation in `match.py` is held to by tests, so it shares nothing with it but the tree:
-plain Python over a mapping of columns to values. Only regular expressions go to the same library, because their
-dialect is by definition that library's.
+plain Python over a mapping of columns to values. Only regular expressions go to the same library, because
+their dialect is by definition that library's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _COMPARE: Final = {
 }  # fmt: skip
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?")
+_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _refers(value: tree.Reference, mine: object, theirs: object) -> bool:
     return a.endswith(b) if value.ends else a == b
 
 
-def matches(value: tree.Value, one: object) -> bool:  # noqa: PLR0911 - one case a type
+def matches(value: tree.Value, one: object) -> bool:  # noqa: C901, PLR0911 - one case a type
     """Whether one value of an event is what a rule asks for."""
     match value:
         case tree.Text(parts, cased):

@@ -1,4 +1,4 @@
-"""Rule files into rules, correlations and the documents of anomaly rules. A bad rule stops nothing but itself."""
+"""Rule files into rules, correlations and documents of anomaly rules. A bad rule stops nothing but itself."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
     return loaded
 
 
-def _take(  # noqa: PLR0913, PLR0917 - the four places a document can go to, and what reading one needs
+def _take(
     document: Document,
     loaded: Loaded,
     filters: list[_Filter],
@@ -88,7 +88,9 @@ def _take(  # noqa: PLR0913, PLR0917 - the four places a document can go to, and
     for key in ("id", "name"):
         other = taken.get(str(value.get(key)))
         if value.get(key) is not None and other is not None:
-            message = f"{key} {value[key]!r} is already used in {other.path}; this rule is left out: change it"
+            message = (
+                f"{key} {value[key]!r} is already used in {other.path}; this rule is left out: change it"
+            )
             loaded.errors.append(document.error(message, key))
             return
     taken |= {str(value[key]): document for key in ("id", "name") if value.get(key) is not None}

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 SCHEMA: Final = {"rule": pl.UInt32, "row": pl.UInt32}
 KEYWORDS: Final = ("*",)
 # Columns that are not part of the event as its source wrote it; keywords do not look there.
-NOT_CONTENT: Final = ("account", "roster.", "molehunt.", "log.", "event.module", "event.dataset", "event.hash")
+NOT_CONTENT: Final = (
+    "account",
+    "roster.",
+    "molehunt.",
+    "log.",
+    "event.module",
+    "event.dataset",
+    "event.hash",
+)
 _MOST_CACHED: Final = 256  # masks of rows, one byte a row
 
 
@@ -39,9 +47,7 @@ class Plan:
 
     def __init__(self, rules: Iterable[tuple[tree.Node, tree.Node] | None]) -> None:
         interned: dict[tree.Item, tree.Item] = {}
-        self.rules = [
-            rule and (_interned(rule[0], interned), _interned(rule[1], interned)) for rule in rules
-        ]
+        self.rules = [rule and (_interned(rule[0], interned), _interned(rule[1], interned)) for rule in rules]
         literals = {
             part
             for item in interned
@@ -168,7 +174,7 @@ class Batch:
         raise TypeError(f"{value!r} is not asked of rows")
 
     def _reference(self, value: tree.Reference, field: tree.Field) -> Rows:
-        """Rows where the one field's text equals, starts, ends with or contains the other's, whatever the case.
+        """Rows where the field's text equals, starts, ends with or contains the other's, whatever the case.
 
         Where either has several values, any pair will do.
         """
@@ -180,9 +186,7 @@ class Batch:
             if isinstance(pairs.schema[name], pl.List):
                 pairs = pairs.explode(name)
         pairs = pairs.drop_nulls()
-        both = {
-            name: Distinct(pairs[name], NOTHING_WANTED, {}).folded.alias(name) for name in ("a", "b")
-        }
+        both = {name: Distinct(pairs[name], NOTHING_WANTED, {}).folded.alias(name) for name in ("a", "b")}
         pairs = pairs.with_columns(**both)
         a, b = pl.col("a"), pl.col("b")
         asked = {
@@ -242,8 +246,10 @@ def _linked(answers: Sequence[Rows], *, every: bool) -> Rows:
             continue
         if isinstance(result, bool):
             result = answer
+        elif every:
+            result = result & answer
         else:
-            result = result & answer if every else result | answer
+            result = result | answer
     return result if isinstance(result, bool) else _plain(result)
 
 

@@ -2,8 +2,8 @@
 
 - `utf16le` and `utf16` (with a byte order mark, FF FE) encode to the bytes that they name. pySigma 1.5 has no
   `utf16le`, and encodes the mark of `utf16` in UTF-8.
-- `base64` and `base64offset` encode the bytes of the text: pySigma counts characters where it must count bytes,
-  and puts a backslash before a literal `*`.
+- `base64` and `base64offset` encode the bytes of the text: pySigma counts characters where it must count
+  bytes, and puts a backslash before a literal `*`.
 
 - `re` is checked by the engine that will run it (Rust's, see `detection.py`), not by Python's.
 
@@ -34,8 +34,8 @@ class EncodedString(SigmaString):
     def of(cls, data: bytes) -> EncodedString:
         """The bytes, shown as text as far as they are any."""
         string = cls()
-        string.s = [data.decode("utf-8", "replace")]
-        string.original = string.s[0]
+        string.original = data.decode("utf-8", "replace")
+        string.s = [string.original]
         string.data = data
         return string
 

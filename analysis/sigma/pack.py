@@ -91,9 +91,7 @@ class RulePack:
             columns: dataset → the columns that any of its events has.
         """
         blocked = {index: reason for index, reason in enumerate(self.blocked(columns)) if reason}
-        by_name = {
-            key: self.rules[index] for index in blocked for key in _keys(self.rules[index])
-        }
+        by_name = {key: self.rules[index] for index in blocked for key in _keys(self.rules[index])}
         not_run = [
             NotRun(self.rules[index].id, self.rules[index].title, reason)
             for index, reason in blocked.items()
@@ -105,7 +103,7 @@ class RulePack:
             needs_all = correlation.kind.startswith("temporal") and correlation.expression is None
             if not reasons or (len(reasons) < len(correlation.rules) and not needs_all):
                 continue
-            stuck |= {key: reasons[0] for key in _keys(correlation)}
+            stuck |= dict.fromkeys(_keys(correlation), reasons[0])
             if not correlation.silent:
                 not_run.append(NotRun(correlation.id, correlation.title, "; ".join(reasons)))
         return not_run

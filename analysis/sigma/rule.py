@@ -173,9 +173,7 @@ def read_rule(
     try:
         source = read_logsource(document.value.get("logsource"))
         reading = Reading(lambda name: taxonomy.field(name, source), placeholders)
-        if "detection" not in document.value:
-            raise RuleProblem("`detection:` is missing; write selections and a condition")
-        condition = read_detection(document.value["detection"], reading)
+        condition = read_detection(document.value.get("detection"), reading)
     except RuleProblem as problem:
         return None, [*errors, document.error(str(problem), *problem.keys)]
     read = tree.fields(condition)

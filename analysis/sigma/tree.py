@@ -1,4 +1,4 @@
-"""What a rule asks, as a tree: conditions over items, items over values. Parsed once, evaluated by two others.
+"""What a rule asks, as a tree: conditions over items, items over values. Parsed once, evaluated by two.
 
 `match.py` evaluates it over columns, `explain.py` row by row. Everything here is frozen and can be a key, so
 that rules share what they have in common.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
 from string import Formatter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 
 class Wild(Enum):
@@ -146,9 +148,10 @@ Value: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field as a rule names it, and the columns that may hold it: the first that has a value is taken.
+    r"""A field as a rule names it, and the columns that may hold it: the first that has a value is taken.
 
-    A column in braces is put together from several, `{user.domain}\\{user.name}`, if all of them have a value.
+    A column in braces is put together from several, `{user.domain}\{user.name}`, if all of them have a
+    value.
     """
 
     name: str

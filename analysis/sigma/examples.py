@@ -1,0 +1,152 @@
+"""Examples beside a rule: all events of `x.match.ndjson` must match, and none of `x.nomatch.ndjson` may.
+
+An event is one line of JSON, ECS names dotted or nested, with `event.dataset` and whatever the analysis would
+have added (`account`, `roster.*`, geography).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import polars as pl
+
+from analysis.sigma.documents import RuleError
+from analysis.sigma.explain import explain
+from analysis.sigma.match import Plan
+from analysis.sigma.taxonomy import is_column
+from sensors.schema import dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from analysis.sigma.pack import RulePack
+    from analysis.sigma.rule import Rule
+
+MATCH: Final = ".match.ndjson"
+NOMATCH: Final = ".nomatch.ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the examples of one rule showed.
+
+    Attributes:
+        kind: rule, correlation or anomaly.
+        matching, others: events in the one file and in the other.
+        failures: each example that is wrong, with its place and the explanation.
+    """
+
+    path: Path
+    title: str
+    kind: str
+    matching: int = 0
+    others: int = 0
+    failures: tuple[RuleError, ...] = ()
+
+    @property
+    def untested(self) -> bool:
+        """Whether there was nothing to test it with."""
+        return not self.matching and not self.others and not self.failures
+
+
+def run_examples(pack: RulePack) -> list[Outcome]:
+    """The examples of every rule of a pack, in order of file; correlations and anomaly rules have none."""
+    outcomes = [_run(rule) for rule in pack.rules]
+    outcomes += [Outcome(one.path, one.title, "correlation") for one in pack.correlations]
+    outcomes += [
+        Outcome(path, str(document.get("title", path.stem)), "anomaly") for document, path in pack.anomalies
+    ]
+    return sorted(outcomes, key=lambda outcome: (str(outcome.path), outcome.title))
+
+
+def _run(rule: Rule) -> Outcome:
+    failures: list[RuleError] = []
+    counts = []
+    for suffix, wanted in ((MATCH, True), (NOMATCH, False)):
+        path = rule.path.with_name(rule.path.stem + suffix)
+        found = list(read_events(path)) if path.is_file() else []
+        events = [(line, event) for line, event in found if not isinstance(event, str)]
+        failures += [RuleError(path, line, 1, event) for line, event in found if isinstance(event, str)]
+        counts.append(len(events))
+        failures += _wrong(rule, path, events, wanted=wanted)
+    return Outcome(rule.path, rule.title, "rule", counts[0], counts[1], tuple(failures))
+
+
+def _wrong(
+    rule: Rule, path: Path, events: list[tuple[int, dict[str, Any]]], *, wanted: bool
+) -> Iterator[RuleError]:
+    if not events:
+        return
+    frame = frame_of([event for _, event in events])
+    plan = Plan([None if rule.source is None else (rule.source, rule.condition)])
+    matched = set(plan.match(frame, "")["row"])
+    for row, (line, _) in enumerate(events):
+        if (row in matched) != wanted:
+            said = "should match and does not" if wanted else "should not match and does"
+            steps = "\n".join(explain(rule, frame.row(row, named=True)).lines(1))
+            yield RuleError(path, line, 1, f"this event {said}:\n{steps}")
+
+
+def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The events of a file of examples by line number; a text in the place of one says what is wrong."""
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield number, f"not JSON ({error}); write one event a line"
+            continue
+        if not isinstance(value, dict):
+            yield number, "an event is a JSON object; write {…} on one line"
+            continue
+        event = flat(value)
+        unknown = [name for name in event if not is_column(name)]
+        if unknown:
+            yield number, f"{unknown[0]!r} is no field of the schema (sensors/ecs.toml); correct its name"
+            continue
+        yield number, event
+
+
+def flat(event: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested objects as dotted names."""
+    result: dict[str, Any] = {}
+    for name, value in event.items():
+        if isinstance(value, dict):
+            result |= flat(value, f"{prefix}{name}.")
+        else:
+            result[prefix + name] = value
+    return result
+
+
+def frame_of(events: list[dict[str, Any]]) -> pl.DataFrame:
+    """Events as a frame, each column in its type of the schema; what the type cannot hold becomes null."""
+    names = dict.fromkeys(name for event in events for name in event)
+    return pl.DataFrame([_series(name, [event.get(name) for event in events]) for name in names])
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    kind = dtype(name) if not name.startswith("account") else pl.String()
+    if kind == pl.List(pl.String):
+        lists = [
+            None if v is None else [str(one) for one in v] if isinstance(v, list) else [str(v)]
+            for v in values
+        ]
+        return pl.Series(name, lists, dtype=kind)
+    texts = pl.Series(name, [_text(value) for value in values], dtype=pl.String)
+    if isinstance(kind, pl.Datetime):
+        return texts.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    if kind == pl.Boolean:
+        return (texts == "true").alias(name)
+    return texts.cast(kind, strict=False)
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401 - a JSON value
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
