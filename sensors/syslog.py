@@ -171,38 +171,63 @@ def moments(stamps: pl.DataFrame, source: Source) -> pl.DataFrame:
 
     A date without year is in the last year that does not put it more than a day after the source was written.
     """
-    parts = stamps.hstack(stamps.select(pl.col("stamp").str.extract_groups(_STAMP)).unnest("stamp"))
-    year = pl.coalesce("year", "late_year")
-    fraction = pl.duration(microseconds=pl.col("fraction").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64))
-    minutes = pl.col("zone").replace_strict(_ZONES, default=None, return_dtype=pl.Int64)
-
-    def at(year: pl.Expr) -> pl.Expr:
-        text = pl.concat_str(year, "month", "day", pl.col("clock").str.zfill(8), separator=" ")
-        clock = text.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us")
-        clock = clock + pl.coalesce(fraction, pl.duration(microseconds=0))
-        stated = (clock - pl.duration(minutes=minutes)).dt.replace_time_zone("UTC")
-        return pl.when(minutes.is_null()).then(utc(clock, source.zone)).otherwise(stated)
-
-    latest = source.modified.astimezone(UTC) + timedelta(days=1)
-    years = (at(pl.lit(str(latest.year - back))) for back in range(9))  # nine: a 29 February may be that far
-    supposed = pl.coalesce(pl.when(moment <= latest).then(moment) for moment in years)
-    iso = pl.col("stamp").str.replace(" ", "T", literal=True).str.replace(",", ".", literal=True)
-    zoned = iso.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
-    unzoned = utc(iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), source.zone)
-    own_zone = zoned.is_not_null() | minutes.is_not_null()
+    parts = stamps.hstack(stamps["stamp"].str.extract_groups(_STAMP).struct.unnest()).with_columns(
+        pl.coalesce("year", "late_year"),
+        minutes=pl.col("zone").replace_strict(_ZONES, default=None, return_dtype=pl.Int64),
+    )
+    dated = parts["month"].is_not_null()
+    yearless = dated & parts["year"].is_null()
+    moment = pl.Series([None] * parts.height, dtype=TIME)
+    if (dated & ~yearless).any():
+        moment = _placed(parts, source)
+    if yearless.any():
+        latest = source.modified.astimezone(UTC) + timedelta(days=1)
+        for back in range(9):  # nine: a 29 February may be that far back
+            left = yearless & moment.is_null()
+            if not left.any():
+                break
+            supposed = _placed(parts.with_columns(pl.lit(str(latest.year - back)).alias("year")), source)
+            moment = moment.zip_with(~(left & (supposed <= latest).fill_null(value=False)), supposed)
+    zoned = parts["minutes"].is_not_null()
+    if not dated.all():
+        exact, moment = _iso(parts, moment, source)
+        zoned |= exact
     guesses = pl.concat_list(
-        pl.when(~own_zone & pl.lit(not source.zone_given)).then(pl.lit("zone")),
-        pl.when(year.is_null() & pl.col("month").is_not_null()).then(pl.lit("year")),
+        pl.when(pl.lit(not source.zone_given) & ~zoned).then(pl.lit("zone")),
+        pl.when(yearless).then(pl.lit("year")),
     ).list.drop_nulls()
     return parts.select(
         "stamp",
         "zone",
-        pl.coalesce(zoned, unzoned, pl.when(year.is_null()).then(supposed).otherwise(at(year)))
-        .cast(TIME)
-        .alias("@timestamp"),
+        moment.cast(TIME).alias("@timestamp"),
         pl.when(guesses.list.len() > 0).then(guesses).alias("molehunt.guess"),
-        own_zone.alias("own_zone"),
     )
+
+
+def _placed(parts: pl.DataFrame, source: Source) -> pl.Series:
+    """The moments of dates in words; null where there is no such date."""
+    fraction = pl.duration(microseconds=pl.col("fraction").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64))
+    text = pl.concat_str("year", "month", "day", pl.col("clock").str.zfill(8), separator=" ")
+    clocks = parts.select(
+        "minutes",
+        clock=text.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us")
+        + pl.coalesce(fraction, pl.duration(microseconds=0)),
+    )
+    local = clocks.select(utc(pl.col("clock"), source.zone)).to_series()
+    if clocks["minutes"].null_count() == clocks.height:
+        return local
+    stated = (pl.col("clock") - pl.duration(minutes="minutes")).dt.replace_time_zone("UTC")
+    return clocks.select(pl.when(pl.col("minutes").is_null()).then(local).otherwise(stated)).to_series()
+
+
+def _iso(parts: pl.DataFrame, moment: pl.Series, source: Source) -> tuple[pl.Series, pl.Series]:
+    """Which stamps are ISO 8601 with their zone, and `moment` with those of ISO 8601 put in."""
+    text = parts["stamp"].str.replace(" ", "T", literal=True).str.replace(",", ".", literal=True).to_frame("iso")
+    zoned = text.select(pl.col("iso").str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC"))["iso"]
+    local = text.select(
+        utc(pl.col("iso").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), source.zone)
+    )["iso"]
+    return zoned.is_not_null(), moment.zip_with(moment.is_not_null(), zoned.fill_null(local))
 
 
 def _joined(source: Source, joint: str) -> Iterator[pl.DataFrame]:
@@ -272,7 +297,7 @@ def _taken(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def _timed(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     distinct = frame.select("stamp", "zone").unique().filter(pl.col("stamp").is_not_null())
-    known = moments(distinct, source).drop("own_zone")
+    known = moments(distinct, source)
     return frame.join(
         known, on=["stamp", "zone"], how="left", nulls_equal=True, maintain_order="left"
     ).drop("stamp", "zone")
