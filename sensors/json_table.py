@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 __all__ = [
-    "FRAME", "integer", "json", "mapped", "number", "objects", "peek", "records", "table", "text", "texts",
-    "time",
+    "FRAME", "integer", "json", "kept", "mapped", "number", "objects", "opened", "peek", "records", "table",
+    "text", "texts", "time",
 ]  # fmt: skip
 
 _COLUMNS: Final = 4_096
@@ -47,7 +47,7 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     data, starts, ends = json_columns.spans(frame["text"])
     leaves, proper, paths, left_out = json_shred.shred(data, starts, ends, json_columns.PATHS)
     if not proper.all():
-        _name_lost(frame.filter(~pl.Series(proper)), source)
+        _name_lost(frame.filter(~pl.Series(proper)), source, "not one whole JSON object")
     names = [f"record.{name}" if name in FRAME else name for name in json_columns.names_of(data, paths)]
     numbers, kept, crowded = _columns(leaves, names, frame.height)
     if left_out or crowded:
@@ -60,6 +60,34 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         )
     shredded = frame.hstack(json_columns.filled(data, leaves, numbers, kept, frame.height))
     return shredded if proper.all() else shredded.filter(pl.Series(proper))
+
+
+def opened(frame: pl.DataFrame, *paths: str) -> pl.DataFrame:
+    r"""The same table; where a column at one of `paths` holds an object as text, its leaves are columns too.
+
+    Vendors nest JSON in JSON strings (`"AuditData": "{\"Operation\": ...}"`). A leaf that the record has in
+    both ways keeps the value it has outside the string.
+    """
+    for path in paths:
+        for name in _present(frame, path):
+            data, starts, ends = json_columns.spans(frame[name])
+            leaves, _, keys, _ = json_shred.shred(data, starts, ends, json_columns.PATHS)
+            names = [f"{path}.{key}" for key in json_columns.names_of(data, keys)]
+            numbers, kept, _ = _columns(leaves, names, frame.height)
+            inner = json_columns.filled(data, leaves, numbers, kept, frame.height)
+            frame = frame.with_columns(
+                frame[column.name].fill_null(column) if column.name in frame.columns else column
+                for column in inner
+            )
+    return frame
+
+
+def kept(frame: pl.DataFrame, fits: pl.Expr, source: Source, reason: str) -> pl.DataFrame:
+    """The rows where `fits` is true; the others are named in `source.unread`, for `reason`."""
+    mask = frame.select(fits.fill_null(value=False)).to_series()
+    if not mask.all():
+        _name_lost(frame.filter(~mask).select(FRAME), source, reason)
+    return frame.filter(mask)
 
 
 def text(frame: pl.DataFrame, *paths: str) -> pl.Expr:
@@ -208,13 +236,13 @@ def _listed(column: pl.Series, values: pl.Series, rows: Array) -> pl.Series:
     return empty.select(pl.when(pl.col("column").is_not_null()).then("found")).to_series().alias(column.name)
 
 
-def _name_lost(rows: pl.DataFrame, source: Source) -> None:
-    """Name rows that are no objects: the first of a batch one by one, the others together."""
+def _name_lost(rows: pl.DataFrame, source: Source, reason: str) -> None:
+    """Name rows that could not be read: the first of a batch one by one, the others together."""
     for sample, offset, line in rows.head(_NAMED).iter_rows():
-        source.lost("not one whole JSON object", line=line, offset=offset, sample=sample or "")
+        source.lost(reason, line=line, offset=offset, sample=sample or "")
     for sample, offset, line in rows.slice(_NAMED, 1).iter_rows():
         source.lost(
-            "not one whole JSON object; the first of many from here on",
+            f"{reason}; the first of many from here on",
             line=line,
             offset=offset,
             sample=sample or "",

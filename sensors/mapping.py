@@ -1,4 +1,4 @@
-"""Expressions that sensors of JSON logs map fields with: tables of rules, parts of names and addresses."""
+"""Expressions that sensors of JSON logs map fields with: tables of rules, parts of names."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def first_rule(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.E
         given = pl.lit(result) if isinstance(result, str) else pl.lit(pl.Series([list(result)]))
         chain = pl.when(value.str.contains(pattern)).then(given).otherwise(chain)
     return chain
+
+
+def flags(words: Mapping[str, pl.Expr]) -> pl.Expr:
+    """List(String) of the words whose condition holds, in order."""
+    chosen = [pl.when(condition).then(pl.lit(word)) for word, condition in words.items()]
+    return pl.concat_list(chosen).list.drop_nulls()
 
 
 def only(value: pl.Expr, *none: str) -> pl.Expr:

@@ -186,7 +186,10 @@ class Okta:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
         for frame in json_table.records(source):
-            yield _events(json_table.table(frame, source))
+            table = json_table.table(frame, source)
+            yield _events(
+                json_table.kept(table, text(table, "eventType").is_not_null(), source, "no log event")
+            )
 
 
 SENSOR = Okta()
