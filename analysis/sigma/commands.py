@@ -72,7 +72,7 @@ def test(folder: Path | None) -> None:
             click.echo(str(failure))
     untested = [outcome for outcome in outcomes if outcome.untested]
     for outcome in untested:
-        why = "it has no examples" if outcome.kind == "rule" else f"{outcome.kind} rules have none"
+        why = "anomaly rules have no examples" if outcome.kind == "anomaly" else "it has no examples"
         click.echo(f"{outcome.path}: {outcome.title}: not tested, {why}")
     failed = sum(1 for outcome in outcomes if outcome.failures)
     events = sum(outcome.matching + outcome.others for outcome in outcomes)

@@ -1,7 +1,8 @@
 """Examples beside a rule: all events of `x.match.ndjson` must match, and none of `x.nomatch.ndjson` may.
 
-An event is one line of JSON, ECS names dotted or nested, with `event.dataset` and whatever the analysis would
-have added (`account`, `roster.*`, geography).
+Of a correlation each file is one story: the first must make a finding, the second must not. An event is one
+line of JSON, ECS names dotted or nested, with `event.dataset` and whatever the analysis would have added
+(`account`, `roster.*`, geography).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import polars as pl
 
+from analysis.sigma.correlate import Correlations
 from analysis.sigma.documents import RuleError
 from analysis.sigma.explain import explain
 from analysis.sigma.match import Plan
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from analysis.sigma.correlation import Correlation
     from analysis.sigma.pack import RulePack
     from analysis.sigma.rule import Rule
 
@@ -53,13 +56,20 @@ class Outcome:
 
 
 def run_examples(pack: RulePack) -> list[Outcome]:
-    """The examples of every rule of a pack, in order of file; correlations and anomaly rules have none."""
+    """The examples of every rule and correlation of a pack, in order of file; anomaly rules have none."""
     outcomes = [_run(rule) for rule in pack.rules]
-    outcomes += [Outcome(one.path, one.title, "correlation") for one in pack.correlations]
+    outcomes += [_tell(one, pack) for one in pack.correlations]
     outcomes += [
         Outcome(path, str(document.get("title", path.stem)), "anomaly") for document, path in pack.anomalies
     ]
     return sorted(outcomes, key=lambda outcome: (str(outcome.path), outcome.title))
+
+
+def _examples(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[RuleError]]:
+    """The events of a file, if there is one, by line, and the lines that are none."""
+    found = list(read_events(path)) if path.is_file() else []
+    events = [(line, event) for line, event in found if not isinstance(event, str)]
+    return events, [RuleError(path, line, 1, event) for line, event in found if isinstance(event, str)]
 
 
 def _run(rule: Rule) -> Outcome:
@@ -67,12 +77,30 @@ def _run(rule: Rule) -> Outcome:
     counts = []
     for suffix, wanted in ((MATCH, True), (NOMATCH, False)):
         path = rule.path.with_name(rule.path.stem + suffix)
-        found = list(read_events(path)) if path.is_file() else []
-        events = [(line, event) for line, event in found if not isinstance(event, str)]
-        failures += [RuleError(path, line, 1, event) for line, event in found if isinstance(event, str)]
+        events, unread = _examples(path)
         counts.append(len(events))
-        failures += _wrong(rule, path, events, wanted=wanted)
+        failures += [*unread, *_wrong(rule, path, events, wanted=wanted)]
     return Outcome(rule.path, rule.title, "rule", counts[0], counts[1], tuple(failures))
+
+
+def _tell(correlation: Correlation, pack: RulePack) -> Outcome:
+    failures: list[RuleError] = []
+    counts = []
+    for suffix, wanted in ((MATCH, True), (NOMATCH, False)):
+        path = correlation.path.with_name(correlation.path.stem + suffix)
+        events, unread = _examples(path)
+        counts.append(len(events))
+        failures += unread
+        if not events:
+            continue
+        frame = frame_of([event for _, event in events])
+        gathered = Correlations(pack)
+        gathered.add(frame, pack.match(frame, ""))
+        found = any(finding.detection == correlation.id for finding in gathered.find())
+        if found != wanted and not correlation.silent:
+            said = "should make a finding and do not" if wanted else "should make no finding and do"
+            failures.append(RuleError(path, 1, 1, f"these events {said}"))
+    return Outcome(correlation.path, correlation.title, "correlation", counts[0], counts[1], tuple(failures))
 
 
 def _wrong(

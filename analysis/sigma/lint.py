@@ -43,9 +43,8 @@ def check(pack: RulePack, folders: Sequence[Path]) -> list[RuleError]:
         folders: read again for the place of each mistake.
     """
     found = list(pack.errors)
-    loaded: dict[tuple[Path, int], Rule | Correlation] = {
-        (one.path, one.line): one for one in (*pack.rules, *pack.correlations)
-    }
+    loaded: dict[tuple[Path, int], Rule | Correlation] = {(one.path, one.line): one for one in pack.rules}
+    loaded |= {(one.path, one.line): one for one in pack.correlations}
     for folder in folders:
         for path in rule_files(folder) if folder.exists() else ():
             documents, _ = read(path)
