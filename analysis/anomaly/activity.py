@@ -23,6 +23,7 @@ PERSON: Final = (
     "roster.timezone",
     "roster.household",
     "roster.location_city",
+    "roster.location_region",
     "roster.location_country",
     "roster.days_since_start",
     "roster.days_since_end",

@@ -127,7 +127,10 @@ class _Running:
             return
         shown = verdict.shown.group_by("hit", maintain_order=True).head(_SHOWN)
         by_hit = shown.partition_by("hit", as_dict=True)
-        for hit in verdict.hits.iter_rows(named=True):
+        people = scene.activity.people()
+        known = people.drop([name for name in verdict.hits.columns if name != "account"], strict=False)
+        hits = verdict.hits.join(known, on="account", how="left", maintain_order="left")
+        for hit in hits.iter_rows(named=True):
             yield self._finding(hit, by_hit.get((hit["hit"],), verdict.shown.clear()))
 
     def silence(self, scene: Scene) -> str:

@@ -39,7 +39,7 @@ class SharedBy:
 
     `accounts` counts those on the value, `days` the days on which the account was on it and another one,
     too, `span_days` the days from the first to the last of them (colleagues on one journey share a hotel for
-    a week, not for a month), and `homes` the distinct places of residence that HR has on file for them.
+    a week, not for a month), and `homes` the distinct regions that HR has on file as their homes.
     """
 
     quantities = frozenset({"accounts", "days", "span_days", "homes"})
@@ -119,12 +119,13 @@ class SharedBy:
 
 def _per_account(together: pl.DataFrame, value: list[str]) -> pl.DataFrame:
     """How each account shared each value."""
-    city = pl.col("roster.location_city")
-    home = pl.concat_str("roster.location_country", city, separator="/", ignore_nulls=True)
+    # A suburb has a name of its own, so that a couple may live in two cities, but hardly in two states.
+    place = pl.coalesce("roster.location_region", "roster.location_city")
+    home = pl.concat_str("roster.location_country", place, separator="/", ignore_nulls=True)
     return together.group_by(*value, "account").agg(
         pl.col("bucket").n_unique().cast(pl.Int64).alias("days"),
         ((pl.col("bucket").max() - pl.col("bucket").min()).dt.total_days() + 1).alias("span_days"),
-        pl.when(city.is_not_null()).then(home).first().alias("home"),
+        pl.when(place.is_not_null()).then(home).first().alias("home"),
         pl.col("unit").first(),
         pl.col("n").sum(),
         pl.col("first").min(),

@@ -112,13 +112,15 @@ class Volume:
         tenured = with_tenure(large, scene).filter(
             holds(rule.bounds("roster.days_since_start", "roster.days_since_end"))
         )
+        if tenured.is_empty():
+            return empty_verdict(totals.select(rule.group_by).n_unique())
         compared, learning = self._compare(rule, totals, tenured, scene)
         hits = compared.filter(holds(rule.bounds(*_LEARNED)))
         per_group = list(rule.group_by)
         days = pl.col("bucket").dt.date().n_unique().over(per_group).cast(pl.Int64).alias("days")
         hits = hits.with_columns(days, pl.col("bucket").dt.date().alias("day"))
         hits = hits.filter(holds(rule.bounds("days")))
-        judged = compared.select(rule.group_by).n_unique() if compared.height else 0
+        judged = totals.select(rule.group_by).n_unique() - learning
         if hits.is_empty():
             return empty_verdict(judged, learning)
         unit = per_group if rule.bounds("days") else [*per_group, "day"]
@@ -152,7 +154,7 @@ class Volume:
         self, rule: AnomalyRule, totals: pl.DataFrame, large: pl.DataFrame, scene: Scene
     ) -> tuple[pl.DataFrame, int]:
         """`large` with the learned quantities, and how many groups have too little history for them."""
-        if rule.baseline is None or large.is_empty():
+        if rule.baseline is None:
             return large, 0
         points = _points(rule, totals, scene)
         log = rule.options["scale"] == "log" or (not rule.options["scale"] and self._is_bytes(rule))
