@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _ENDS: Final = ("id.orig_h", "id.resp_h")
 ALWAYS: Final = ("ts", "_path", "_write_ts", "_system_name", "_node_name")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_WORDLESS: Final = re.compile(r"[^a-z0-9]+")
 _NAME_LENGTH: Final = 100  # of a log or field that nobody knows; a longer name is no name
 
 
@@ -96,7 +97,7 @@ def kind(path: str) -> Kind:
     if known is not None:
         return known
     common = tomllib.loads((files("sensors.zeek") / "kinds.toml").read_text("utf-8"))["common"]
-    return _kind(path, {"dataset": plain(path).replace(".", "_").lower()}, common)
+    return _kind(path, {"dataset": _WORDLESS.sub("_", plain(path).lower()).strip("_") or "log"}, common)
 
 
 def named(file_name: str) -> str | None:

@@ -33,6 +33,11 @@ _FILE_ACTIONS: Final[Mapping[str, str]] = {
     "SMB::FILE_DELETE": "deletion",
     "SMB::FILE_SET_ATTRIBUTE": "change",
 }
+_FLAGS: Final = ("AA", "TC", "RD", "RA")
+_FLAG_SETS: Final = pl.Series(  # the flags by the number that they make as bits, and null for none
+    [[flag for at, flag in enumerate(_FLAGS) if bits >> at & 1] or None for bits in range(1 << len(_FLAGS))],
+    dtype=_LISTS,
+)
 # Zeek's names of DNS classes (scripts/base/protocols/dns/consts.zeek) as RFC 1035 and 6895 write them.
 _CLASSES: Final[Mapping[str, str]] = {
     "C_INTERNET": "IN",
@@ -44,6 +49,14 @@ _CLASSES: Final[Mapping[str, str]] = {
     "C_ANY": "ANY",
 }
 _ERRORS: Final = 400  # status codes from here on are errors (RFC 9110, 15; RFC 3261, 21)
+_PLACES: Final[Mapping[str, str]] = {
+    "zeek.ssh.remote_location.country_code": "geo.country_iso_code",
+    "zeek.ssh.remote_location.region": "geo.region_iso_code",
+    "zeek.ssh.remote_location.city": "geo.city_name",
+    "zeek.ssh.remote_location.latitude": "geo.location.lat",
+    "zeek.ssh.remote_location.longitude": "geo.location.lon",
+}
+_COOKIE_CUT: Final = 9
 _URL_PARTS: Final = ("url.scheme", "url.domain", "url.port", "url.path", "url.query", "url.extension")
 _INDICATORS: Final[Mapping[str, str]] = {  # Intel::Type in ECS' (STIX') words
     "Intel::ADDR": "ipv4-addr",
@@ -123,9 +136,11 @@ def _sum(frame: pl.DataFrame, one: str, other: str) -> pl.Expr:
 
 def _dns(frame: pl.DataFrame) -> pl.DataFrame:
     answers = _column(frame, "dns.answers.data")
-    flags = pl.concat_list(
-        pl.when(_column(frame, f"zeek.dns.{flag}")).then(pl.lit(flag)) for flag in ("AA", "TC", "RD", "RA")
-    ).list.drop_nulls()
+    bits = [
+        _column(frame, f"zeek.dns.{flag}").fill_null(value=False).cast(pl.UInt32) * (1 << at)
+        for at, flag in enumerate(_FLAGS)
+    ]
+    flags = frame.select(pl.sum_horizontal(bits)).to_series()
     addresses = answers.list.eval(pl.element().filter(ecs.is_ip(pl.element())))
     answered = _column(frame, "dns.response_code").is_not_null() | answers.is_not_null()
     seconds = pl.element().cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
@@ -133,7 +148,7 @@ def _dns(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(answered).then(pl.lit("answer")).otherwise(pl.lit("query")).alias("dns.type"),
         _column(frame, "dns.question.class").replace(_CLASSES),
         _column(frame, "zeek.dns.TC").alias("dns.header_truncated"),
-        pl.when(flags.list.len() > 0).then(flags).alias("dns.header_flags"),
+        _FLAG_SETS.gather(flags).alias("dns.header_flags"),
         pl.when(addresses.list.len() > 0).then(addresses).alias("dns.resolved_ip"),
         _column(frame, "dns.answers.ttl").list.eval(seconds),
     )
@@ -196,7 +211,7 @@ def _http(frame: pl.DataFrame) -> pl.DataFrame:
     """The address: the request line has a path, an absolute URI (to a proxy), or host and port (CONNECT)."""
     host, status = _column(frame, "url.domain"), _column(frame, "http.response.status_code")
     uri, method = _column(frame, "url.original"), _column(frame, "http.request.method")
-    parts = url.url_columns(frame.select(uri.alias("url.original"), host.alias("host")))
+    parts = url.url_columns(frame.with_columns(uri).select("url.original"))
     frame = frame.with_columns(
         host.alias("zeek.host"),
         *(parts[name].alias(name) for name in _URL_PARTS),
@@ -229,28 +244,30 @@ def _sip(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rdp(frame: pl.DataFrame) -> pl.DataFrame:
-    r"""The cookie `mstshash=` holds the start of a user's name, with `DOMAIN\` before it perhaps."""
+    r"""The cookie `mstshash=` holds a user's name, with `DOMAIN\` before it perhaps.
+
+    Microsoft's client cuts it at nine characters: one of nine may be the beginning of another name.
+    """
+    cookie = _column(frame, "zeek.rdp.cookie")
+    uncut = pl.when(cookie.str.len_chars() < _COOKIE_CUT).then(cookie)
     return frame.with_columns(
-        _column(frame, "user.name").str.extract(r"([^\\]+)$"),
-        _column(frame, "user.name").str.extract(r"^([^\\]+)\\").alias("user.domain"),
+        uncut.str.extract(r"([^\\]+)$").alias("user.name"),
+        uncut.str.extract(r"^([^\\]+)\\").alias("user.domain"),
     )
 
 
 def _ssh(frame: pl.DataFrame) -> pl.DataFrame:
     """Where the other end is, which Zeek says only of logins that cross the border of the network."""
-    inward = _column(frame, "zeek.ssh.direction") != "OUTBOUND"
-    added = []
-    for part, column in (
-        ("country_code", "geo.country_iso_code"),
-        ("region", "geo.region_iso_code"),
-        ("city", "geo.city_name"),
-    ):
-        place = _column(frame, f"zeek.ssh.remote_location.{part}")
-        added.append(pl.when(inward).then(place).alias(f"source.{column}"))
-        added.append(pl.when(~inward).then(place).alias(f"destination.{column}"))
+    places = [(name, column) for name, column in _PLACES.items() if name in frame.columns]
+    inward = (_column(frame, "zeek.ssh.direction") != "OUTBOUND").fill_null(value=True)
     return frame.with_columns(
-        each for each in added if f"zeek.ssh.remote_location.{'country_code'}" in frame.columns
-    )
+        pl.when(inward if end == "source" else ~inward)
+        .then(pl.col(name))
+        .cast(schema.dtype(f"{end}.{column}"), strict=False)
+        .alias(f"{end}.{column}")
+        for name, column in places
+        for end in ("source", "destination")
+    ).drop([name for name, _ in places])
 
 
 def _dhcp(frame: pl.DataFrame) -> pl.DataFrame:

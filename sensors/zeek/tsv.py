@@ -203,8 +203,11 @@ def _lost(frame: pl.DataFrame, reason: str, source: Source) -> None:
 
 
 def unescaped(text: str) -> str:
-    r"""One value without escapes. Bytes that are no UTF-8 stay as `\xHH`, which is what Zeek's JSON has."""
-    return _ESCAPED.sub(_original, text)
+    r"""One value without escapes. Bytes that are no UTF-8 stay as `\xHH`, which is what Zeek's JSON has.
+
+    NUL stands as U+FFFD, as in every other text of ours.
+    """
+    return _ESCAPED.sub(_original, text).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _original(match: re.Match[str]) -> str:
