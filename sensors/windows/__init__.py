@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors import framing, json_table
-from sensors.windows import event_json, event_xml, evtx_chunks
+from sensors.windows import event_json, event_xml, evtx_chunks, titles
 from sensors.windows.mapping import mapped
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _ROWS: Final = 10_000  # Windows' events are wide: some hundred columns
+_PLACE: Final = ("log.offset", "log.file.line")  # an EVTX record is found again by its number instead
 # An event without Windows' namespace is taken too, as forwarders and wevtutil's excerpts leave it out.
 _XML: Final = re.compile(r"<Event(?:\s[^>]*)?>\s*<System>\s*<Provider\s")
 
@@ -30,6 +31,7 @@ class Windows:
         """Whether content that begins with `head` holds Windows events."""
         if head.startswith(evtx_chunks.MAGIC):
             return True
+        head = titles.blanked(head)
         text = framing.text_head(head).lstrip()
         if text.startswith("<"):
             return _XML.search(text) is not None
@@ -37,21 +39,20 @@ class Windows:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order, in bounded batches; columns are names of the schema."""
+        source = titles.without(source)
+        dropped: tuple[str, ...] = ()
         if source.head.startswith(evtx_chunks.MAGIC):
-            for frame in evtx_chunks.events(source):
-                for part in frame.iter_slices(_ROWS):
-                    # An EVTX record is found again by its number.
-                    yield mapped(event_json.columns(part, source), source).drop("log.offset", "log.file.line")
-            return
-        is_xml = framing.text_head(source.head).lstrip().startswith("<")
-        frames, columns = (
-            (event_xml.events(source), event_xml.columns)
-            if is_xml
-            else (json_table.records(source), event_json.columns)
-        )
+            frames, columns = evtx_chunks.events(source), event_json.columns
+            dropped = _PLACE
+        elif framing.text_head(source.head).lstrip().startswith("<"):
+            frames, columns = event_xml.events(source), event_xml.columns
+        else:
+            frames, columns = json_table.records(source), event_json.columns
         for frame in frames:
             for part in frame.iter_slices(_ROWS):
-                yield mapped(columns(part, source), source)
+                events = columns(part, source)
+                if events.height and (mapped_events := mapped(events, source)).height:
+                    yield mapped_events.drop(dropped)
 
 
 def _is_event(value: dict[str, Any]) -> bool:

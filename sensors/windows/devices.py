@@ -1,13 +1,15 @@
 r"""Devices: maker, model and serial number from the instance ids that Windows gives them.
 
 `USBSTOR\Disk&Ven_JetFlash&Prod_Transcend_64GB&Rev_1100\1234567890ABCDEF&0`,
-`USB\VID_0BDA&PID_8153\001000001`: the last part is the device's serial number, unless its second letter is `&`
-(then Windows made it up). learn.microsoft.com/windows-hardware/drivers/install/standard-usb-identifiers
+`USB\VID_0BDA&PID_8153\001000001`: the last part is the serial number, unless its second letter is `&` (then
+Windows made it up). learn.microsoft.com/windows-hardware/drivers/install/standard-usb-identifiers
 """
 
 from __future__ import annotations
 
 import polars as pl
+
+from sensors.windows import values
 
 
 def detailed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -22,7 +24,4 @@ def detailed(frame: pl.DataFrame) -> pl.DataFrame:
         ),
         "device.serial_number": device.str.extract(r"(?i)^(?:USB|USBSTOR)\\[^\\]+\\([^&\\][^&\\][^&\\]*)"),
     }
-    return frame.with_columns(
-        (pl.coalesce(name, value) if name in frame.columns else value).alias(name)
-        for name, value in found.items()
-    )
+    return values.added(frame, found)

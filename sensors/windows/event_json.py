@@ -1,7 +1,7 @@
-"""JSON of Windows events to columns: as evtx_dump prints it (so does the EVTX parser), and as Winlogbeat ships it.
+"""JSON of Windows events to columns: as evtx_dump (and the EVTX parser) has it, and as Winlogbeat ships it.
 
-Both become columns in Winlogbeat's words, all text: System's facts are `winlog.*`, every datum of EventData and
-UserData is `winlog.event_data.<Name>` (`param1`, `param2`… where it has no name).
+Both become columns in Winlogbeat's words, all text: System's facts are `winlog.*`, every datum of EventData
+and UserData is `winlog.event_data.<Name>` (`param1`, `param2`… where it has no name).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import polars as pl
 from sensors import json_table
 from sensors.schema import TIME, dictionary
 from sensors.windows import values
+from sensors.windows.losses import name_lost
+from sensors.windows.tables import EVENT_DATA
 
 if TYPE_CHECKING:
     from sensors.sensor import Source
 
-EVENT_DATA: Final = "winlog.event_data."
 _EVENT: Final = "Event.System."
 _ATTRIBUTES: Final = ".#attributes."
 
-# Column → paths below Event.System; evtx_dump puts attributes under `#attributes`, or beside the element under
-# `<Element>_attributes` (--separate-json-attributes), and an element that has any has its text under `#text`.
+# Column → paths below Event.System. evtx_dump puts attributes under `#attributes`, and the text of an element
+# that has any under `#text`; or beside the element, `<Element>_attributes` (--separate-json-attributes).
 _SYSTEM: Final = {
     "winlog.provider_name": ("Provider.#attributes.Name", "Provider_attributes.Name"),
     "winlog.provider_guid": ("Provider.#attributes.Guid", "Provider_attributes.Guid"),
@@ -67,10 +68,8 @@ def columns(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 def _known(table: pl.DataFrame, found: pl.DataFrame, source: Source) -> pl.DataFrame:
     known = found["winlog.event_id"].is_not_null() & found["winlog.time_created"].is_not_null()
-    if known.all():
-        return found
-    for text, offset, line in table.select(json_table.FRAME).filter(~known).iter_rows():
-        source.lost("no Windows event: it has no event id or no time", line=line, offset=offset, sample=text)
+    lost = table.filter(~known).rename({"text": "sample"})
+    name_lost(lost, "no Windows event: it has no event id or no time", source)
     return found.filter(known)
 
 
@@ -99,9 +98,9 @@ def _dumped(table: pl.DataFrame) -> pl.DataFrame:
             # The first step is the event's own root element, with a name that says nothing (EventXML).
             data[_datum(rest).rsplit(".", 1)[-1]].append(path)
     columns = [
-        json_table.text(table, *paths).alias(f"{EVENT_DATA}{name}")
+        (pl.col(paths[0]) if len(paths) == 1 else json_table.text(table, *paths)).alias(f"{EVENT_DATA}{name}")
         for name, paths in data.items()
-        if name not in {"", "xmlns"}
+        if name and not name.startswith("xmlns")
     ]
     named = table.select("log.offset", "log.file.line", *system, *columns)
     return _with_params(named, table, unnamed)
@@ -119,7 +118,9 @@ def _with_params(frame: pl.DataFrame, table: pl.DataFrame, paths: list[str]) -> 
     """Adds `param1`, `param2`… for data without names: one text, or an array of them."""
     if not paths:
         return frame
-    lists = table.select(pl.coalesce(json_table.texts(table, path) for path in paths).alias("list")).to_series()
+    lists = table.select(
+        pl.coalesce(json_table.texts(table, path) for path in paths).alias("list")
+    ).to_series()
     longest = lists.list.len().max()
     if not isinstance(longest, int):
         return frame
@@ -134,7 +135,7 @@ def _typed(table: pl.DataFrame, path: str, dtype: pl.DataType) -> pl.Expr:
         return json_table.texts(table, path)
     value = json_table.text(table, path)
     if dtype == TIME:
-        return values.time(value)
+        return value.map_batches(values.times, return_dtype=TIME)
     return value.str.to_lowercase() == "true" if dtype == pl.Boolean else value
 
 

@@ -1,8 +1,8 @@
 """Windows event XML to columns: `<Event xmlns="…/win/2004/08/events/event">` as every Windows tool prints it.
 
-`events` frames a text file into events, wherever its line ends are; `columns` takes events apart. Both work on
-whole blocks: an event's data elements become rows of name and value, and these become columns. The schema is
-Microsoft's ("Event Schema", learn.microsoft.com/windows/win32/wes/eventschema-schema).
+`events` frames a text file into events, wherever its line ends are; `columns` takes events apart. Both work
+on whole blocks: an event's data elements become rows of name and value, and these become columns. The schema
+is Microsoft's ("Event Schema", learn.microsoft.com/windows/win32/wes/eventschema-schema).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 
 from sensors import framing
+from sensors.windows.losses import name_lost
+from sensors.windows.tables import EVENT_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +27,9 @@ _EVENT_BYTES: Final = 16 << 20  # Windows refuses events above 64 KiB; more is n
 _LEAF: Final = r"<[A-Za-z_][^<>]*(?:/>|>[^<]*</)"
 _CONTAINERS: Final = ["EventData", "UserData", "EventXML", "RenderingInfo"]  # without content: no datum
 
-EVENT_DATA: Final = "winlog.event_data."
-
 # Column, element and attribute (None: the element's text) of what <System> holds.
 _SYSTEM: Final = (
     ("winlog.provider_name", "Provider", "Name"),
-    ("winlog.event_source_name", "Provider", "EventSourceName"),
     ("winlog.provider_guid", "Provider", "Guid"),
     ("winlog.event_id", "EventID", None),
     ("winlog.version", "Version", None),
@@ -41,7 +40,6 @@ _SYSTEM: Final = (
     ("winlog.time_created", "TimeCreated", "SystemTime"),
     ("winlog.record_id", "EventRecordID", None),
     ("winlog.activity_id", "Correlation", "ActivityID"),
-    ("winlog.related_activity_id", "Correlation", "RelatedActivityID"),
     ("winlog.process.pid", "Execution", "ProcessID"),
     ("winlog.process.thread.id", "Execution", "ThreadID"),
     ("winlog.channel", "Channel", None),
@@ -169,25 +167,16 @@ def columns(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         "rendering",
     )
     good = system.select(
-        (pl.col("winlog.event_id").is_not_null() & pl.col("winlog.time_created").is_not_null())
+        pl.col("winlog.event_id").is_not_null() & pl.col("winlog.time_created").is_not_null()
     ).to_series()
-    if not good.all():
-        _name_lost(frame.filter(~good), source)
-        system = system.filter(good)
+    name_lost(
+        frame.filter(~good).rename({"text": "sample"}), "event XML without an event id or a time", source
+    )
+    system = system.filter(good)
     payload = system["payload"]
     if system["rendering"].null_count() < system.height:
         system = system.with_columns(_rendered(name, element) for name, element in _RENDERED)
     return system.drop("payload", "rendering").hstack(_wide(payload))
-
-
-def _name_lost(frame: pl.DataFrame, source: Source) -> None:
-    for row in frame.iter_rows(named=True):
-        source.lost(
-            "event XML without an event id or a time",
-            line=row.get("log.file.line"),
-            offset=row.get("log.offset"),
-            sample=row["text"],
-        )
 
 
 def _element(element: str, attribute: str | None) -> pl.Expr:
@@ -205,28 +194,50 @@ def _rendered(name: str, element: str) -> pl.Expr:
 
 def _wide(payload: pl.Series) -> pl.DataFrame:
     """Data elements of each event as columns; the frame has no columns if there are none."""
-    rows = (
-        pl.DataFrame({"payload": payload, "row": np.arange(len(payload))})
-        .select("row", pl.col("payload").str.extract_all(_LEAF).alias("leaf"))
-        .explode("leaf", keep_nulls=False, empty_as_null=False)
+    payloads = pl.DataFrame({"row": np.arange(len(payload)), "payload": payload})
+    rows = payloads.select("row", pl.col("payload").str.extract_all(_LEAF).alias("leaf")).explode(
+        "leaf", keep_nulls=False, empty_as_null=False
     )
     element = pl.col("leaf").str.extract(r"^<([^\s/>]+)")
-    named = pl.col("leaf").str.extract(r"""^<\w+\s[^>]*?\bName=("[^"]*"|'[^']*')""").str.strip_chars("\"'")
+    named = pl.col("leaf").str.extract(r"""^<\w+\s[^>]*?\bName=["']([^"']*)["']""")
     rows = rows.with_columns(
         pl.when(element.is_in(["Data", "ComplexData"])).then(named).otherwise(element).alias("name"),
-        pl.col("leaf").str.extract(r">([^<]*)</$").alias("value"),
+        # A leaf ends with `</`; an empty one with `/>`, and has nothing after its first `>`.
+        pl.col("leaf").str.strip_suffix("</").str.splitn(">", 2).struct.field("field_1").alias("value"),
     ).filter(pl.col("name").is_null() | pl.col("name").is_in(_CONTAINERS).not_())
-    rows = rows.with_columns(
-        pl.when(pl.col("name").is_null())
-        .then(pl.format("param{}", pl.col("name").is_null().cum_sum().over("row")))
-        .otherwise("name")
-        .alias("name")
+    unnamed = pl.col("name").is_null()
+    if rows["name"].null_count():
+        numbered = pl.format("param{}", unnamed.cum_sum().over("row"))
+        rows = rows.with_columns(pl.when(unnamed).then(numbered).otherwise("name").alias("name"))
+    rows = pl.concat(
+        [
+            rows.select("row", "name", "value"),
+            _attributes(payloads.filter(pl.col("payload").str.contains("<UserData>", literal=True))),
+        ]
     ).filter(pl.col("value") != "")
-    return pivot(rows.select("row", "name", _unescaped(pl.col("value"))), len(payload))
+    return pivot(rows.with_columns(_unescaped(pl.col("value")).alias("value")), len(payload))
+
+
+def _attributes(payloads: pl.DataFrame) -> pl.DataFrame:
+    """Attributes of UserData's elements, which are facts as well: `<UMDFHostDeviceRequest instance="…">`."""
+    pair = pl.col("pair")
+    return (
+        payloads.select(
+            "row", pl.col("payload").str.extract_all(r"<[A-Za-z_][^<>]*=[^<>]*>").list.join("").alias("tags")
+        )
+        .select("row", pl.col("tags").str.extract_all(r"""\s[\w.:-]+=(?:"[^"]*"|'[^']*')""").alias("pair"))
+        .explode("pair", keep_nulls=False, empty_as_null=False)
+        .select(
+            "row",
+            pair.str.extract(r"^\s([^=]+)=").alias("name"),
+            pair.str.extract(r"=(.*)$").str.strip_chars("\"'").alias("value"),
+        )
+        .filter(pl.col("name").str.starts_with("xmlns").not_())
+    )
 
 
 def pivot(rows: pl.DataFrame, height: int) -> pl.DataFrame:
-    """Rows of `row`, `name`, `value` as a frame of `height` rows with a column `winlog.event_data.<name>` each.
+    """Rows of `row`, `name`, `value` as a frame of `height` rows with a `winlog.event_data.<name>` each.
 
     Several values of one name in one event are joined by line ends. (Polars' own `pivot` leaves out events
     without data, and is slower here.)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 from evtx import PyEvtxParser
@@ -80,15 +80,19 @@ def events(source: Source) -> Iterator[pl.DataFrame]:
 
 def _frame(batch: list[str], where: list[int]) -> pl.DataFrame:
     return pl.DataFrame(
-        {"text": batch, "log.offset": where, "log.file.line": pl.repeat(None, len(batch), dtype=pl.Int64, eager=True)}
+        {
+            "text": batch,
+            "log.offset": where,
+            "log.file.line": pl.repeat(None, len(batch), dtype=pl.Int64, eager=True),
+        }
     )
 
 
-def _take(stream: io.BufferedIOBase | object, size: int) -> tuple[bytes, str]:
+def _take(stream: BinaryIO, size: int) -> tuple[bytes, str]:
     """`size` bytes of the stream, fewer at its end, and why it ended if it was not meant to."""
     taken = b""
     try:
-        while len(taken) < size and (piece := stream.read(size - len(taken))):  # type: ignore[attr-defined] # any binary stream
+        while len(taken) < size and (piece := stream.read(size - len(taken))):
             taken += piece
     except (OSError, EOFError) as error:
         return taken, str(error)
@@ -129,12 +133,16 @@ def _parse(chunk: bytes) -> _Read:
     struct.pack_into("<8sQQQIHHHH", head, 0, MAGIC, 0, 0, 1, 128, 1, 3, _HEADER_BYTES, 1)
     found: dict[int, str] = {}
     faults: list[str] = []
-    records = PyEvtxParser(io.BytesIO(bytes(head) + chunk), number_of_threads=1).records_json()
+    parser = PyEvtxParser(io.BytesIO(bytes(head) + chunk), number_of_threads=1)
+    records = cast("Iterator[dict[str, Any]]", parser.records_json())
     while len(faults) < _CHUNK_BYTES // _RECORD_FRAME:
         try:
-            for record in records:
-                if '"System"' in record["data"]:
-                    found[record["event_record_id"]] = record["data"]
+            # Consumed one by one: what was read before a fault stays.
+            found.update(
+                (record["event_record_id"], record["data"])
+                for record in records
+                if '"System"' in record["data"]
+            )
         except RuntimeError as error:
             faults.append(str(error))
         else:
@@ -197,7 +205,7 @@ def _record_size(chunk: bytes, at: int) -> int:
 
 
 def _next_record(chunk: bytes, at: int, end: int) -> int | None:
-    while 0 <= (at := chunk.find(_RECORD_MAGIC, at, end)):
+    while (at := chunk.find(_RECORD_MAGIC, at, end)) >= 0:
         if _record_size(chunk, at):
             return at
         at += 1

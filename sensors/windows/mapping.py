@@ -1,26 +1,23 @@
 """From Winlogbeat's words to ECS: what an event means, who did it, from where, with what.
 
-The facts are in `events.toml` and `fields.toml`; here they meet columns. Events come with all of Windows' facts
-in `winlog.*` and keep them.
+The facts are in `events.toml` and `fields.toml`; here they meet columns. Events come with all of Windows'
+facts in `winlog.*` and keep them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from sensors import ecs
-from sensors.windows import devices, powershell, processes, sysmon, values
-from sensors.windows.event_json import EVENT_DATA
-from sensors.windows.tables import SPAN, tables
+from sensors.windows import devices, dns, meaning, powershell, processes, sysmon, values
+from sensors.windows.losses import name_lost
+from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
 if TYPE_CHECKING:
     from sensors.sensor import Source
-
-_FAILED: Final = ["1", "5", "9", "d", "D"]
-_SUCCEEDED: Final = ["2", "3", "6", "7", "a", "b", "e", "f", "A", "B", "E", "F"]
 
 
 def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -28,137 +25,116 @@ def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 
     Fields that are there already are kept. Events whose time cannot be read are named in `source.unread`.
     """
-    given = frozenset(frame.columns)
     frame = frame.with_columns(
-        pl.col("winlog.provider_name").replace_strict(tables().providers, default=0, return_dtype=pl.Int64).alias("_group"),
+        pl.col("winlog.provider_name")
+        .replace_strict(tables().providers, default=0, return_dtype=pl.Int64)
+        .alias("_group"),
     ).with_columns(
         (pl.col("_group") * SPAN + values.number(pl.col("winlog.event_id")).fill_null(0)).alias("_key"),
     )
     frame = _timed(frame, source)
-    frame = powershell.unpacked(frame)
-    frame = _fields(frame)
-    frame = _meaning(frame, given)
-    for step in (sysmon.detailed, devices.detailed, processes.detailed):
+    frame = meaning.described(frame)
+    frame = _data(powershell.unpacked(frame))
+    frame = _writer(_fields(frame))
+    for step in (sysmon.detailed, dns.detailed, devices.detailed, processes.detailed):
         frame = step(frame)
     frame = _related(frame)
-    return frame.drop(name for name in frame.columns if name.startswith(("_", "rendered.", "winlog.level", "winlog.time_created")))
+    return frame.drop(
+        name
+        for name in frame.columns
+        if name.startswith(("_", "rendered.", "winlog.level", "winlog.time_created"))
+    )
 
 
 def _timed(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Sets `@timestamp`: when it happened; Sysmon says that itself, and Windows' own time is `event.created`."""
-    created = values.time(pl.col("winlog.time_created"))
+    """Sets `@timestamp`: Windows' time, or Sysmon's own (Windows' is its `event.created` then)."""
+    created = values.times(frame["winlog.time_created"])
     when = created
-    if "winlog.event_data.UtcTime" in frame.columns:
-        is_sysmon = pl.col("_group") == tables().groups["sysmon"]
-        when = pl.coalesce(pl.when(is_sysmon).then(values.time(pl.col("winlog.event_data.UtcTime"))), created)
-        given = pl.col("event.created") if "event.created" in frame.columns else pl.lit(None)
-        frame = frame.with_columns(pl.coalesce(pl.when(is_sysmon).then(created), given).alias("event.created"))
+    is_sysmon = frame["_group"] == tables().groups["sysmon"]
+    if "winlog.event_data.UtcTime" in frame.columns and is_sysmon.any():
+        own = frame["winlog.event_data.UtcTime"]
+        when = values.times(own.set(~is_sysmon, None)).fill_null(created)
+        written = created.set(~is_sysmon, None)
+        if "event.created" in frame.columns:
+            written = written.fill_null(frame["event.created"])
+        frame = frame.with_columns(written.alias("event.created"))
     frame = frame.with_columns(when.alias("@timestamp"))
     timed = frame["@timestamp"].is_not_null()
-    if timed.all():
-        return frame
-    for row in frame.filter(~timed).iter_rows(named=True):
-        source.lost(
-            f"the time of event {row['winlog.record_id'] or 'without a number'} is no time",
-            line=row["log.file.line"],
-            offset=row["log.offset"],
-            sample=row["winlog.time_created"],
-        )
+    lost = frame.filter(~timed).rename({"winlog.time_created": "sample"})
+    name_lost(lost, "an event whose time is no time", source)
     return frame.filter(timed)
+
+
+def _data(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds `winlog.event_data.Data`, all data without names together, which is what rules call `Data`."""
+    params = [name for at in range(1, 100) if (name := f"{EVENT_DATA}param{at}") in frame.columns]
+    if not params or f"{EVENT_DATA}Data" in frame.columns:
+        return frame
+    whole = pl.concat_str(params, separator=", ", ignore_nulls=True)
+    return frame.with_columns(
+        pl.when(pl.any_horizontal(pl.col(name).is_not_null() for name in params))
+        .then(whole)
+        .alias(f"{EVENT_DATA}Data")
+    )
+
+
+def _writer(frame: pl.DataFrame) -> pl.DataFrame:
+    """Where an event names nobody, its user is the account that wrote it.
+
+    Where it does, that account is most often the service that keeps the log, and says nothing of the user.
+    """
+    names = {"name": "name", "domain": "domain", "id": "identifier"}
+    given = {
+        f"user.{field}": values.text(pl.col(f"winlog.user.{name}"))
+        for field, name in names.items()
+        if f"winlog.user.{name}" in frame.columns
+    }
+    return values.added(frame, given, pl.col("user.name").is_null() if "user.name" in frame.columns else None)
 
 
 def _fields(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds the fields of `fields.toml`."""
     groups = set(frame["_group"].unique())
+    present = frozenset(frame.columns)
     masks: dict[tuple[int | None, tuple[int, ...]], str] = {}
-    ways: dict[str, list[pl.Expr]] = defaultdict(list)
+    # Field → how its text is read and where it may stand, in the order in which that is tried.
+    ways: dict[str, list[tuple[str, list[pl.Expr]]]] = defaultdict(list)
+    used: set[str] = set()
     for rule in tables().rules:
         if rule.group is not None and rule.group not in groups:
             continue
         mask = masks.setdefault((rule.group, rule.keys), f"_mask{len(masks)}")
         for field, (how, data) in rule.fields.items():
-            columns = [name for name in (_column(datum) for datum in data) if name in frame.columns]
+            columns = [name for name in (_column(datum) for datum in data) if name in present]
             if not columns:
                 continue
-            raw = values.text(pl.col(columns[0]))
-            for name in columns[1:]:
-                raw = raw.fill_null(values.text(pl.col(name)))
-            value = raw if how == "text" else values.HOW[how](raw)
-            ways[field].append(value if rule.group is None else pl.when(pl.col(mask)).then(value))
+            used.update(columns)
+            raw = pl.coalesce(f"_{name}" for name in columns)
+            raw = raw if rule.group is None else pl.when(pl.col(mask)).then(raw)
+            tried = ways[field]
+            if tried and tried[-1][0] == how:
+                tried[-1][1].append(raw)  # read once, whichever of the places it stands in
+            else:
+                tried.append((how, [raw]))
     frame = frame.with_columns(
-        (pl.col("_key").is_in(keys) if keys else pl.col("_group") == group).alias(mask)
-        for (group, keys), mask in masks.items()
-        if group is not None
+        *(values.text(pl.col(name)).alias(f"_{name}") for name in used),
+        *(
+            (pl.col("_key").is_in(keys) if keys else pl.col("_group") == group).alias(mask)
+            for (group, keys), mask in masks.items()
+            if group is not None
+        ),
     )
-    return frame.with_columns(
-        pl.coalesce(([pl.col(field)] if field in frame.columns else []) + exprs).alias(field)
-        for field, exprs in ways.items()
+    return values.added(
+        frame,
+        {
+            field: pl.coalesce(values.HOW[how](pl.coalesce(raws)) for how, raws in tried)
+            for field, tried in ways.items()
+        },
     )
 
 
 def _column(datum: str) -> str:
     return datum if datum.startswith("winlog.") else f"{EVENT_DATA}{datum}"
-
-
-def _meaning(frame: pl.DataFrame, given: frozenset[str]) -> pl.DataFrame:
-    """Adds what kind of event each is, its outcome, its host, its level, its kind of logon."""
-    frame = frame.join(tables().events.rename({"key": "_key"}), on="_key", how="left", maintain_order="left").join(
-        tables().defaults.rename({"group": "_group"}),
-        on="_group",
-        how="left",
-        maintain_order="left",
-        suffix="_default",
-    )
-    said = {name: pl.col(name) if name in given else pl.lit(None) for name in ("event.category", "event.type", "event.action", "event.outcome", "event.dataset", "event.kind", "event.provider", "event.code", "host.name", "log.level")}
-    named_task = pl.col("rendered.task") if "rendered.task" in frame.columns else pl.lit(None, pl.String)
-    action = pl.coalesce("action", pl.when(named_task.str.contains(r"\D")).then(named_task))
-    # Whoever set a category has mapped the event; a mere action is Winlogbeat's name of the task.
-    action = pl.coalesce(
-        pl.when(said["event.category"].is_not_null()).then(said["event.action"]),
-        pl.col("action"),
-        said["event.action"],
-        action,
-    )
-    level = pl.col("rendered.level") if "rendered.level" in frame.columns else pl.lit(None, pl.String)
-    columns = [
-        pl.coalesce(said["event.kind"], pl.lit("event")).alias("event.kind"),
-        pl.coalesce(said["event.code"], "winlog.event_id").alias("event.code"),
-        pl.coalesce(said["event.provider"], "winlog.provider_name").alias("event.provider"),
-        pl.coalesce(
-            said["event.dataset"],
-            pl.col("winlog.channel").replace_strict(tables().datasets, default="windows.forwarded"),
-        ).alias("event.dataset"),
-        pl.coalesce(said["event.category"], "category", "category_default").alias("event.category"),
-        pl.coalesce(said["event.type"], "type", "type_default").alias("event.type"),
-        action.alias("event.action"),
-        pl.coalesce(said["event.outcome"], "outcome", _audited()).alias("event.outcome"),
-        pl.coalesce(said["host.name"], "winlog.computer_name").alias("host.name"),
-        pl.coalesce(
-            said["log.level"],
-            level.str.to_lowercase(),
-            pl.col("winlog.level").replace_strict(tables().levels, default=None, return_dtype=pl.String),
-        ).alias("log.level"),
-    ]
-    if f"{EVENT_DATA}LogonType" in frame.columns:
-        columns.append(
-            pl.col(f"{EVENT_DATA}LogonType")
-            .replace_strict(tables().logon_types, default=None, return_dtype=pl.String)
-            .alias("winlog.logon.type")
-        )
-    helpers = [f"{name}{suffix}" for suffix in ("", "_default") for name in ("category", "type", "action", "outcome")]
-    return frame.with_columns(columns).drop(helpers)
-
-
-def _audited() -> pl.Expr:
-    """Success or failure by System/Keywords: bits 53 and 52, or Winlogbeat's names of them."""
-    keywords = pl.col("winlog.keywords")
-    digit = keywords.str.extract(r"^0[xX][0-9A-Fa-f]{0,2}([0-9A-Fa-f])[0-9A-Fa-f]{13}$")
-    return (
-        pl.when(digit.is_in(_SUCCEEDED) | keywords.str.contains("Audit Success", literal=True))
-        .then(pl.lit("success"))
-        .when(digit.is_in(_FAILED) | keywords.str.contains("Audit Failure", literal=True))
-        .then(pl.lit("failure"))
-    )
 
 
 def _related(frame: pl.DataFrame) -> pl.DataFrame:

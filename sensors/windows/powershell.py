@@ -12,26 +12,25 @@ from typing import Final
 import polars as pl
 
 from sensors.windows import values
-from sensors.windows.event_json import EVENT_DATA
-from sensors.windows.tables import SPAN, tables
+from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
-# Field → (key, the keys that may follow it, how its value is read).
+# Field → its key, and the key that follows where the value may have several lines.
 _CLASSIC: Final = {
-    "event.sequence": ("SequenceNumber", "", values.number),
-    "_person": ("UserId", "", values.text),
-    "process.title": ("HostName", "", values.text),
-    "process.entity_id": ("HostId", "", values.text),
-    "process.command_line": ("HostApplication", "EngineVersion", values.text),
-    "file.path": ("ScriptName", "", values.text),
+    "event.sequence": ("SequenceNumber", ""),
+    "_person": ("UserId", ""),
+    "process.title": ("HostName", ""),
+    "process.entity_id": ("HostId", ""),
+    "process.command_line": ("HostApplication", "EngineVersion"),
+    "file.path": ("ScriptName", ""),
 }
 _OPERATIONAL: Final = {
-    "event.sequence": ("Sequence Number", "", values.number),
-    "_person": ("User", "", values.text),
-    "_connected": ("Connected User", "", values.text),
-    "process.title": ("Host Name", "", values.text),
-    "process.entity_id": ("Host ID", "", values.text),
-    "process.command_line": ("Host Application", "Engine Version", values.text),
-    "file.path": ("Script Name", "", values.text),
+    "event.sequence": ("Sequence Number", ""),
+    "_person": ("User", ""),
+    "_connected": ("Connected User", ""),
+    "process.title": ("Host Name", ""),
+    "process.entity_id": ("Host ID", ""),
+    "process.command_line": ("Host Application", "Engine Version"),
+    "file.path": ("Script Name", ""),
 }
 _OWN: Final = ("_person", "_connected")
 
@@ -39,42 +38,26 @@ _OWN: Final = ("_person", "_connected")
 def unpacked(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds what is inside those texts; what was there before stays."""
     groups = tables().groups
-    texts: list[tuple[pl.Expr, dict[str, tuple[str, str, object]]]] = []
     context = f"{EVENT_DATA}ContextInfo"
     if context in frame.columns and (frame["_group"] == groups["powershell"]).any():
-        modules = pl.col("_key") == groups["powershell"] * SPAN + 4103
-        texts.append((pl.when(modules).then(pl.col(context)), dict(_OPERATIONAL)))
-    third, second = f"{EVENT_DATA}param3", f"{EVENT_DATA}param2"
-    if second in frame.columns and (frame["_group"] == groups["powershell_classic"]).any():
-        classic = pl.col("_group") == groups["powershell_classic"]
-        pipeline = pl.col("_key") == groups["powershell_classic"] * SPAN + 800
-        state = pl.col(third) if third in frame.columns else pl.lit(None, pl.String)
-        whole = pl.when(pipeline).then(pl.col(second)).when(classic).then(state)
-        texts.append((whole, dict(_CLASSIC)))
-    for whole, keys in texts:
-        frame = _added(frame, whole, keys)
+        is_pipeline = pl.col("_key") == groups["powershell"] * SPAN + 4103
+        frame = _added(frame, pl.when(is_pipeline).then(pl.col(context)), _OPERATIONAL)
+    second, third = f"{EVENT_DATA}param2", f"{EVENT_DATA}param3"
+    if {second, third} <= set(frame.columns) and (frame["_group"] == groups["powershell_classic"]).any():
+        is_pipeline = pl.col("_key") == groups["powershell_classic"] * SPAN + 800
+        text = pl.when(is_pipeline).then(pl.col(second)).otherwise(pl.col(third))
+        is_classic = pl.col("_group") == groups["powershell_classic"]
+        frame = _added(frame, pl.when(is_classic).then(text), _CLASSIC)
     return frame
 
 
-def _added(
-    frame: pl.DataFrame, whole: pl.Expr, keys: dict[str, tuple[str, str, object]]
-) -> pl.DataFrame:
-    found = frame.select(whole.alias("whole")).to_series()
-    rows = frame.with_columns(found.alias("_whole"))
-    fresh = rows.select(
-        _read(how, _value(pl.col("_whole"), key, following)).alias(field)
-        for field, (key, following, how) in keys.items()
+def _added(frame: pl.DataFrame, text: pl.Expr, keys: dict[str, tuple[str, str]]) -> pl.DataFrame:
+    found = frame.select(text.alias("text")).select(
+        values.text(_value(pl.col("text"), key, following)).alias(field)
+        for field, (key, following) in keys.items()
     )
-    fresh = fresh.with_columns(_people(fresh))
-    return frame.with_columns(
-        fresh[name] if name not in frame.columns else frame[name].fill_null(fresh[name])
-        for name in fresh.columns
-        if name not in _OWN
-    )
-
-
-def _read(how: object, value: pl.Expr) -> pl.Expr:
-    return how(value) if callable(how) else value  # type: ignore[no-any-return] # every `how` gives an expression
+    found = found.with_columns(_people(found))
+    return values.added(frame, {name: pl.lit(found[name]) for name in found.columns if name not in _OWN})
 
 
 def _value(whole: pl.Expr, key: str, following: str) -> pl.Expr:

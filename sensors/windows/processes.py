@@ -6,69 +6,57 @@ from typing import Final
 
 import polars as pl
 
+from sensors.windows import values
+
 _LAST: Final = r"([^\\/]+)$"
+_FOLDER: Final = r"^(.+)[\\/][^\\/]*$"
+_EXTENSION: Final = r"[^.]\.([^.\\/:]+)$"
 _ODD: Final = r'\\"|""'  # quotes that are part of an argument
 _ARGUMENT: Final = r'(?:[^ \t"]|"[^"]*(?:"|$))+'
 
 
 def detailed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds names, arguments and parts of paths where there is a path or a command line and they are not yet."""
-    frame = _derived(
-        frame,
-        {
-            "process.name": ("process.executable", _last),
-            "process.parent.name": ("process.parent.executable", _last),
-            "file.directory": ("file.path", lambda path: path.str.extract(r"^(.+)[\\/][^\\/]*$")),
-        },
-    )
-    frame = _file_paths(frame)
-    frame = _derived(
-        frame,
-        {
-            "file.name": ("file.path", _last),
-            "file.extension": ("file.name", lambda name: name.str.extract(r"[^.]\.([^.\\/:]+)$")),
-        },
-    )
-    for text, args in (
+    """Adds names, arguments and parts of paths, where they are not there yet."""
+    there = frozenset(frame.columns)
+    fields = {
+        name: pl.col(path).str.extract(_LAST)
+        for name, path in (
+            ("process.name", "process.executable"),
+            ("process.parent.name", "process.parent.executable"),
+        )
+        if path in there
+    }
+    if {"file.directory", "file.name"} <= there:
+        # A share's folder and a name in it.
+        fields["file.path"] = pl.concat_str("file.directory", "file.name", separator="\\")
+    frame = values.added(frame, fields)
+    if "file.path" in frame.columns:
+        path = pl.col("file.path")
+        parts = {"file.name": path.str.extract(_LAST), "file.directory": path.str.extract(_FOLDER)}
+        frame = values.added(frame, parts)
+        frame = values.added(frame, {"file.extension": pl.col("file.name").str.extract(_EXTENSION)})
+    return _with_arguments(frame)
+
+
+def _with_arguments(frame: pl.DataFrame) -> pl.DataFrame:
+    for line, args in (
         ("process.command_line", "process.args"),
         ("process.parent.command_line", "process.parent.args"),
     ):
-        if text in frame.columns and args not in frame.columns:
-            frame = frame.with_columns(arguments(frame[text]).alias(args))
-    if "process.args" in frame.columns and "process.args_count" not in frame.columns:
-        frame = frame.with_columns(pl.col("process.args").list.len().cast(pl.Int64).alias("process.args_count"))
+        if line in frame.columns:
+            frame = values.added(frame, {args: pl.lit(arguments(frame[line]))})
+    if "process.args" in frame.columns:
+        count = pl.col("process.args").list.len()
+        frame = values.added(frame, {"process.args_count": count})
     return frame
-
-
-def _last(path: pl.Expr) -> pl.Expr:
-    return path.str.extract(_LAST)
-
-
-def _derived(frame: pl.DataFrame, fields: dict[str, tuple[str, object]]) -> pl.DataFrame:
-    for field, (column, how) in fields.items():
-        if column in frame.columns and callable(how):
-            value = how(pl.col(column))
-            if field in frame.columns:
-                value = pl.coalesce(pl.col(field), value)
-            frame = frame.with_columns(value.alias(field))
-    return frame
-
-
-def _file_paths(frame: pl.DataFrame) -> pl.DataFrame:
-    """A share's folder and a name in it are a path."""
-    if not {"file.directory", "file.name"} <= set(frame.columns):
-        return frame
-    joined = pl.concat_str("file.directory", "file.name", separator="\\")
-    return frame.with_columns(
-        (pl.coalesce("file.path", joined) if "file.path" in frame.columns else joined).alias("file.path")
-    )
 
 
 def arguments(lines: pl.Series) -> pl.Series:
-    """The arguments of command lines as Windows' C runtime parts them (learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments)."""
-    args = lines.str.extract_all(_ARGUMENT).list.eval(
-        pl.element().str.replace_all('"', "", literal=True)
-    )
+    """The arguments of command lines as Windows' C runtime parts them.
+
+    learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments
+    """
+    args = lines.str.extract_all(_ARGUMENT).list.eval(pl.element().str.replace_all('"', "", literal=True))
     odd = lines.str.contains(_ODD).fill_null(value=False)
     if not odd.any():
         return args
@@ -81,7 +69,7 @@ def arguments(lines: pl.Series) -> pl.Series:
 
 
 def split(line: str) -> list[str]:
-    r"""One command line by the same rules: `\"` is a quote, so is `""` inside quotes, `\\"` is a backslash and the end."""
+    r"""One line by the same rules: `\"` is a quote, as is `""` in quotes; `\\"` is `\` and its end."""
     args: list[str] = []
     arg: list[str] = []
     quoted = started = False

@@ -13,6 +13,7 @@ import polars as pl
 # An event is told by its provider's group and its id in one number: group * SPAN + id.
 SPAN: Final = 1_000_000
 _PARTS: Final = 4
+EVENT_DATA: Final = "winlog.event_data."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Tables:
         defaults: the same by `group`, for events without a row.
         levels: System/Level → `log.level`.
         logon_types: number → name.
+        protocols: IANA protocol number → name.
+        directions: the firewall's message numbers → direction.
+        records: DNS record type number → name.
+        rcodes: DNS response code or Win32 error → name.
         rules: in the order in which they are tried.
     """
 
@@ -52,6 +57,10 @@ class Tables:
     defaults: pl.DataFrame
     levels: dict[str, str]
     logon_types: dict[str, str]
+    protocols: dict[str, str]
+    directions: dict[str, str]
+    records: dict[str, str]
+    rcodes: dict[str, str]
     rules: tuple[Rule, ...]
 
 
@@ -78,12 +87,16 @@ def tables() -> Tables:
         defaults=_meanings("group", {groups[name]: text for name, text in raw["default"].items()}),
         levels=raw["levels"],
         logon_types=raw["logon_types"],
+        protocols=raw["protocols"],
+        directions=raw["directions"],
+        records=raw["records"],
+        rcodes=raw["rcodes"],
         rules=tuple(_rule(rule, groups) for rule in fields["rules"]),
     )
 
 
 def _meanings(key: str, texts: dict[int, str]) -> pl.DataFrame:
-    """Rows of `key`, `category`, `type`, `action`, `outcome` from "category … | type … | action | outcome"."""
+    """Rows of `key`, `category`, `type`, `action`, `outcome` from "category | type | action | outcome"."""
     rows = []
     for number, text in texts.items():
         category, kind, action, outcome = ([part.strip() for part in text.split("|")] + [""] * 3)[:_PARTS]

@@ -11,17 +11,28 @@ import polars as pl
 
 from sensors.ecs import is_ip
 from sensors.schema import TIME
+from sensors.windows.tables import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _SECOND: Final = 1_000_000_000  # in nanoseconds, ECS' unit of durations
 _ZEROS: Final = "{00000000-0000-0000-0000-000000000000}"
 
 
+def added(frame: pl.DataFrame, fields: Mapping[str, pl.Expr], when: pl.Expr | None = None) -> pl.DataFrame:
+    """Adds fields to the rows that `when` picks (all, if it is not given); a value that is there stays."""
+    present = frozenset(frame.columns)
+    columns = []
+    for name, value in fields.items():
+        found = value if when is None else pl.when(when).then(value)
+        columns.append((pl.coalesce(pl.col(name), found) if name in present else found).alias(name))
+    return frame.with_columns(columns)
+
+
 def text(value: pl.Expr) -> pl.Expr:
     """The text itself; what Windows writes for nothing (`-`, an empty GUID) is null."""
-    return pl.when(value.is_in(["", "-", _ZEROS]).not_()).then(value)
+    return pl.when((value != "") & (value != "-") & (value != _ZEROS)).then(value)
 
 
 def account(value: pl.Expr) -> pl.Expr:
@@ -40,13 +51,13 @@ def realm(value: pl.Expr) -> pl.Expr:
 
 
 def host(value: pl.Expr) -> pl.Expr:
-    r"""`gw.corp.example` of `gw.corp.example:3389`, `\\gw.corp.example` and `gw.corp.example/wsman?x`; no address."""
+    r"""`gw.corp.example` of `gw.corp.example:3389`, `\\gw.corp.example`, `gw.corp.example/x`; no address."""
     name = value.str.extract(r"^\\*([^:\\/?]+)")
     return text(pl.when(~is_ip(name)).then(name))
 
 
 def address(value: pl.Expr) -> pl.Expr:
-    r"""The address of `10.0.0.5`, `10.0.0.5:3389`, `[10.0.0.5]:3389`, `\\10.0.0.5`, `::ffff:10.0.0.5`, `fe80::1%5`."""
+    r"""The address of `10.0.0.5`, `10.0.0.5:33`, `[fe80::1%5]:33`, `\\10.0.0.5` and `::ffff:10.0.0.5`."""
     bare = value.str.extract(r"^\\*(?:\[([^\]]+)\](?::\d+)?|.*)$").fill_null(
         value.str.extract(r"^\\*([0-9.]+|[0-9A-Fa-f:]+[0-9.]*)(?:%\w+|:\d+)?$")
     )
@@ -94,30 +105,45 @@ def clock(value: pl.Expr) -> pl.Expr:
     return ((hours * 60 + minutes) * 60 + rest) * _SECOND
 
 
-def time(value: pl.Expr) -> pl.Expr:
-    """An instant: `2024-05-01T08:00:00.1234567Z`, `2024-05-01 08:00:00.123`, with or without an offset.
+def times(column: pl.Series) -> pl.Series:
+    """Instants: `2024-05-01T08:00:00.1234567Z`, `2024-05-01 08:00:00.123`, with or without an offset.
 
     Windows writes instants in UTC (SystemTime, UtcTime), whether or not it says so; what is finer than
     microseconds is cut off.
     """
-    parts = value.str.extract_groups(
-        r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6})\d*)? ?(?:Z|UTC|([+-]\d\d):?(\d\d))?$"
-    )
-    day, clock_, fraction, hours, minutes = (parts.struct.field(str(at)) for at in (1, 2, 3, 4, 5))
-    local = pl.format("{}T{}.{}", day, clock_, fraction.fill_null("0").str.pad_end(6, "0")).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.6f", strict=False, time_unit="us"
-    )
-    sign = pl.when(hours.str.starts_with("-")).then(-1).otherwise(1)
-    offset = pl.duration(
-        minutes=(
-            hours.cast(pl.Int64, strict=False) * 60 + sign * minutes.cast(pl.Int64, strict=False)
-        ).fill_null(0)
-    )
-    return (local - offset).dt.replace_time_zone("UTC").cast(TIME)
+    plain = column.str.strip_suffix("Z")
+    found = plain.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+    for way in (_spaced, _any_time):
+        if found.null_count() == column.null_count():
+            break
+        found = found.fill_null(way(plain.set(found.is_not_null(), None)))
+    return found.dt.replace_time_zone("UTC").cast(TIME).alias(column.name)
+
+
+def _spaced(column: pl.Series) -> pl.Series:
+    return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
+
+
+def _any_time(column: pl.Series) -> pl.Series:
+    """Instants with an offset, and with whatever else tools put between their parts."""
+    parts = column.str.extract_groups(
+        r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6})\d*)? ?(?:UTC|([+-])(\d\d):?(\d\d))?$"
+    ).struct.unnest()
+    day, clock_, fraction, sign, hours, minutes = parts.columns
+    local = pl.format(
+        "{}T{}.{}", day, clock_, pl.col(fraction).fill_null("0").str.pad_end(6, "0")
+    ).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+    ahead = pl.col(hours).cast(pl.Int64) * 60 + pl.col(minutes).cast(pl.Int64)
+    signed = pl.when(pl.col(sign) == "-").then(-ahead).otherwise(ahead).fill_null(0)
+    return parts.select(local - pl.duration(minutes=signed)).to_series()
+
+
+def _named(names: dict[str, str]) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda value: value.replace_strict(names, default=None, return_dtype=pl.String)
 
 
 HOW: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
-    "text": text,
+    "text": lambda value: value,  # `mapping` hands out texts that are free of what means nothing
     "name": account,
     "person": person,
     "realm": realm,
@@ -128,6 +154,10 @@ HOW: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
     "guid": guid,
     "lower": lambda value: text(value.str.to_lowercase()),
     "rdn": rdn,
+    "protocol": _named(tables().protocols),
+    "direction": _named(tables().directions),
+    "record": _named(tables().records),
+    "rcode": _named(tables().rcodes),
     "dc": domain_component,
     "seconds": seconds,
     "clock": clock,
