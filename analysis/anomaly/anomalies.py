@@ -130,7 +130,7 @@ class _Running:
         people = scene.activity.people()
         known = people.drop([name for name in verdict.hits.columns if name != "account"], strict=False)
         hits = verdict.hits.join(known, on="account", how="left", maintain_order="left")
-        for hit in hits.iter_rows(named=True):
+        for hit in hits.sort("account", "first", "hit").iter_rows(named=True):
             yield self._finding(hit, by_hit.get((hit["hit"],), verdict.shown.clear()))
 
     def silence(self, scene: Scene) -> str:

@@ -19,6 +19,7 @@ from analysis.anomaly.measures.measure import (
     Verdict,
     empty_verdict,
     holds,
+    in_order,
     shared_columns,
     with_person,
     with_tenure,
@@ -108,7 +109,7 @@ class ClockShift:
     why = (
         "active as if the working day were {worked_hours} in {roster.timezone}, the zone on file "
         "(UTC{claimed_offset}); 09:00-17:00 there would be {claimed_utc} UTC, the activity is a working day "
-        "at UTC{fitting_offset} ({worked_utc} UTC); {days} active days, {stability} of them agree"
+        "at about UTC{fitting_offset} ({worked_utc} UTC); {days} active days, {stability} of them agree"
     )
 
     def needs(self, rule: AnomalyRule) -> tuple[str, ...]:
@@ -154,9 +155,8 @@ class ClockShift:
         local_hour = pl.col("hour").cast(pl.Int64)
         late = ((local_hour - pl.col("hit_middle") + 12) % _HOURS - 12).abs()
         middles = hits.select("hit", pl.col("middle_utc").alias("hit_middle"))
-        ordered = (
-            shown.join(middles, on="hit").sort("hit", late, "@timestamp").drop("signed_hours", "hit_middle")
-        )
+        ordered = in_order(shown.join(middles, on="hit"), "hit", late, "@timestamp")
+        ordered = ordered.drop("signed_hours", "hit_middle")
         return Verdict(hits, ordered, judged, learning)
 
 

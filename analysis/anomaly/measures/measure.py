@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import polars as pl
 
 from analysis.anomaly.partials import RANK, column, located
+from analysis.finding import LOCATORS
 from sensors.schema import dtype
 
 if TYPE_CHECKING:
@@ -136,6 +137,11 @@ def with_tenure(hits: pl.DataFrame, scene: Scene) -> pl.DataFrame:
         )
         .drop("bucket_of_last")
     )  # fmt: skip
+
+
+def in_order(shown: pl.DataFrame, *by: str | pl.Expr) -> pl.DataFrame:
+    """Evidence sorted by `by`, and by place in the sources where that is equal: the same each time."""
+    return shown.sort(*by, *LOCATORS, nulls_last=True)
 
 
 def empty_verdict(judged: int = 0, learning: int = 0) -> Verdict:

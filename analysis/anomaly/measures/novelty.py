@@ -16,6 +16,7 @@ from analysis.anomaly.measures.measure import (
     Verdict,
     empty_verdict,
     holds,
+    in_order,
     measured,
     shared_columns,
     with_person,
@@ -102,7 +103,7 @@ class FirstSeen:
         hits = hits.with_row_index("hit")
         which = hits.select("hit", *rule.group_by, pl.col("all_items").alias("item")).explode("item")
         shown = which.join(whole.shown, on=[*rule.group_by, "item"], how="inner")
-        return Verdict(hits.drop("all_items"), shown.sort("hit", "@timestamp"), judged, learning)
+        return Verdict(hits.drop("all_items"), in_order(shown, "hit", "@timestamp"), judged, learning)
 
 
 def _with_holders(rule: AnomalyRule, cells: pl.DataFrame, scene: Scene) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from analysis.anomaly.measures.measure import (
     Verdict,
     empty_verdict,
     holds,
+    in_order,
     shared_columns,
     with_person,
     with_tenure,
@@ -139,7 +140,7 @@ def _shown(hits: pl.DataFrame, shown: pl.DataFrame, value: list[str]) -> pl.Data
     each = pairs.rename({"all_accounts": "account"}).explode("account").join(shown, on=[*value, "account"])
     own = pl.col("whose") == pl.col("account")
     place = pl.int_range(pl.len()).over("hit", "account")
-    ordered = each.sort("hit", ~own, "account", "@timestamp")
+    ordered = in_order(each, "hit", ~own, "account", "@timestamp")
     return ordered.filter(place < pl.when(own).then(_OWN_SHOWN).otherwise(1)).drop("whose")
 
 

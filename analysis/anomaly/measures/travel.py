@@ -14,6 +14,7 @@ from analysis.anomaly.measures.measure import (
     Verdict,
     empty_verdict,
     holds,
+    in_order,
     shared_columns,
     with_tenure,
 )
@@ -100,7 +101,7 @@ class TravelSpeed:
         day = pl.col("arrived").dt.date()
         legs = legs.with_columns(day.n_unique().over("account").cast(pl.Int64).alias("days"))
         group = ["account"] if rule.bounds("days") else ["account", day.alias("day")]
-        fastest = legs.sort("speed_kmh", "arrived", descending=[True, False])
+        fastest = legs.sort(-pl.col("speed_kmh"), "arrived", *_PLACE)
         hits = (
             with_tenure(
                 fastest.group_by(group, maintain_order=True)
@@ -156,10 +157,9 @@ def _worded(hits: pl.DataFrame) -> pl.DataFrame:
 
     def place(suffix: str) -> pl.Expr:
         parts = [f"source.geo.city_name{suffix}", f"source.geo.country_iso_code{suffix}"]
-        return pl.concat_str(
-            pl.concat_str(parts, separator=", ", ignore_nulls=True),
-            pl.concat_str(pl.lit(" ("), f"source.ip{suffix}", pl.lit(")")),
-        )
+        named = pl.concat_str(parts, separator=", ", ignore_nulls=True)
+        somewhere = pl.when(named == "").then(pl.lit("a place without a name")).otherwise(named)
+        return pl.format("{} ({})", somewhere, f"source.ip{suffix}")
 
     clock = "%Y-%m-%d %H:%M UTC"
     return hits.with_columns(
@@ -181,4 +181,5 @@ def _ends(hits: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
             ("", hits.with_columns(pl.col("last").alias("@timestamp"))),
         )
     ]
-    return pl.concat(sides).unique(["hit", "@timestamp", "source.ip"]).sort("hit", "@timestamp")
+    both = in_order(pl.concat(sides), "hit", "@timestamp")
+    return both.unique(["hit", "@timestamp", "source.ip"], keep="first", maintain_order=True)

@@ -19,6 +19,7 @@ from analysis.anomaly.measures.measure import (
     Verdict,
     empty_verdict,
     holds,
+    in_order,
     measured,
     shared_columns,
     with_person,
@@ -137,9 +138,7 @@ class Volume:
         )
         keys = [*per_group, "bucket"]
         shown = hits.select("hit", *keys).join(whole.shown, on=keys, how="inner")
-        return Verdict(
-            hits, shown.sort("hit", RANK, descending=[False, True], nulls_last=True), judged, learning
-        )
+        return Verdict(hits, in_order(shown, "hit", -pl.col(RANK)), judged, learning)
 
     def _totals(self, rule: AnomalyRule, cells: pl.DataFrame) -> pl.DataFrame:
         """`value` per group and bucket."""
