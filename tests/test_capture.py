@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import packets as make
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
+
+from sensors.capture import SENSOR, container, reading
+from sensors.schema import conform
+from sensors.sensor import Source
+
+Make = Callable[..., Source]
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "capture"
+QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+
+
+def events(source: Source) -> pl.DataFrame:
+    frames = [conform(frame) for frame in SENSOR.read(source)]
+    return pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+
+
+def rows(frame: pl.DataFrame, dataset: str, *names: str) -> list[tuple[Any, ...]]:
+    return frame.filter(pl.col("event.dataset") == dataset).select(names).rows()
+
+
+CONVERSATION = make.raw(make.conversation())
+# Addresses are given, or scapy would ask the network for them.
+ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make.pcap(CONVERSATION),
+        make.pcap(CONVERSATION, order=">"),
+        make.pcap(CONVERSATION, nano=True),
+        make.pcap(CONVERSATION, nano=True, order=">"),
+        make.pcapng(CONVERSATION),
+        make.pcapng(CONVERSATION, order=">", power=6),
+    ],
+    ids=[
+        "pcap",
+        "pcap, big-endian",
+        "nanoseconds",
+        "nanoseconds, big-endian",
+        "pcapng",
+        "pcapng, big-endian",
+    ],
+)
+def test_every_container_gives_the_same_events(source: Make, content: bytes) -> None:
+    made = source(content, "x.pcap")
+    assert SENSOR.sniff(made.head, "x")
+    found = events(made)
+    assert made.unread == []
+    assert rows(
+        found, "capture.flow", "molehunt.frame.number", "source.ip", "source.port", "destination.ip",
+        "destination.port", "network.transport", "source.packets", "destination.packets",
+    ) == [
+        (1, "10.99.0.17", 40001, "10.1.0.53", 53, "udp", 1, 1),
+        (3, "10.99.0.17", 50123, "203.0.113.77", 443, "tcp", 25, 3),
+        (31, "10.99.0.17", 50123, "203.0.113.77", 443, "tcp", 1, 0),
+        (32, "10.99.0.17", None, "10.1.0.53", None, "icmp", 1, 0),
+        (33, "2001:db8::17", 50000, "2001:db8::1", 3478, "udp", 1, 0),
+        (34, "10.99.0.17", 50001, "203.0.113.9", 21116, "udp", 1, 0),
+        (36, "10.99.0.17", 50200, "203.0.113.50", 3389, "tcp", 1, 1),
+    ]  # fmt: skip
+    assert rows(
+        found, "capture.dns", "dns.type", "dns.question.name", "dns.question.type", "dns.answers.data",
+        "dns.resolved_ip", "dns.response_code", "source.ip",
+    ) == [
+        ("query", "relay-1a2b3c4d.net.anydesk.com", "A", None, None, None, "10.99.0.17"),
+        ("answer", "relay-1a2b3c4d.net.anydesk.com", "A", ["relay.example.net", "203.0.113.77"],
+         ["203.0.113.77"], "NOERROR", "10.1.0.53"),
+    ]  # fmt: skip
+    assert rows(
+        found, "capture.tls", "tls.client.server_name", "tls.version", "tls.next_protocol", "source.ip",
+        "molehunt.frame.number",
+    ) == [("relay-1a2b3c4d.net.anydesk.com", "1.3", "h2", "10.99.0.17", 7)]  # fmt: skip
+    first = found.filter(pl.col("event.dataset") == "capture.flow")["event.start"].min()
+    assert first.timestamp() == make.START  # type: ignore[union-attr]
+
+
+def test_bytes_are_those_of_ip_each_way(source: Make) -> None:
+    found = events(source(make.pcap(CONVERSATION), "x.pcap"))
+    expected: dict[str, int] = {"up": 0, "down": 0}
+    for packet in make.conversation()[2:30]:
+        expected["up" if packet[IP].src == make.LAPTOP else "down"] += len(bytes(packet[IP]))
+    flow = found.filter(pl.col("molehunt.frame.number") == 3)
+    assert flow.select("source.bytes", "destination.bytes").row(0) == (expected["up"], expected["down"])
+    assert flow["network.bytes"][0] == sum(expected.values())
+    assert flow["event.duration"][0] == 27 * 250_000_000
+
+
+def test_the_samples_are_what_the_maker_makes() -> None:
+    assert (SAMPLES / "conversation.pcap").read_bytes() == make.pcap(CONVERSATION)
+    assert (SAMPLES / "conversation.pcapng").read_bytes() == make.pcapng(CONVERSATION)
+
+
+def test_a_compressed_capture_is_read(source: Make) -> None:
+    made = source(gzip.compress(make.pcap(CONVERSATION)), "x.pcap.gz")
+    assert events(made).height == events(source(make.pcap(CONVERSATION), "y.pcap")).height
+
+
+@pytest.mark.parametrize("form", [make.pcap, make.pcapng])
+def test_a_capture_cut_in_a_packet_is_kept_up_to_there(source: Make, form: Callable[..., bytes]) -> None:
+    whole = form(CONVERSATION)
+    made = source(whole[:-10], "x.pcap")
+    found = events(made)
+    assert (
+        found["source.packets"].sum() + found["destination.packets"].sum() == len(CONVERSATION) - 2
+    )  # ARP too
+    (lost,) = made.unread
+    assert "middle of a packet" in lost.reason
+    assert lost.frame == len(CONVERSATION)
+
+
+def test_a_length_that_cannot_be_is_named(source: Make) -> None:
+    content = bytearray(make.pcap(CONVERSATION))
+    content[24 + 8 : 24 + 12] = struct.pack("<I", 0xFFFFFFF0)
+    made = source(bytes(content), "x.pcap")
+    assert events(made).height == 0
+    assert ["contradicts itself" in each.reason for each in made.unread] == [True]
+
+
+def test_packets_of_an_unknown_link_and_broken_ones_are_counted(source: Make) -> None:
+    odd = source(make.pcap(CONVERSATION, link=147), "x.pcap")
+    assert events(odd).height == 0
+    assert [each.count for each in odd.unread] == [len(CONVERSATION)]
+    short = source(
+        make.pcap(
+            [(1.0, bytes(Ether(src=ETHER.src, dst=ETHER.dst, type=0x0800)) + b"\x45\x00"), *CONVERSATION]
+        ),
+        "y.pcap",
+    )
+    events(short)
+    assert [(each.count, each.frame) for each in short.unread] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("link", "front"),
+    [
+        (101, b""),
+        (0, b"\x02\x00\x00\x00"),
+        (113, b"\x00\x00\x00\x01\x00\x06" + bytes(8) + b"\x08\x00"),
+        (276, b"\x08\x00" + bytes(18)),
+        (9, b"\xff\x03\x00\x21"),
+        (1, bytes(12) + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00"),
+        (1, bytes(12) + b"\x88\x64\x11\x00\x00\x01\x00\x40\x00\x21"),
+        (1, bytes(12) + b"\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40"),
+    ],
+    ids=["raw", "null", "sll", "sll2", "ppp", "qinq", "pppoe", "mpls"],
+)
+def test_link_layers(source: Make, link: int, front: bytes) -> None:
+    inner = bytes(IP(src="192.0.2.1", dst="198.51.100.2") / UDP(sport=5000, dport=6000) / b"x")
+    found = events(source(make.pcap([(1.0, front + inner)], link=link), "x.pcap"))
+    assert rows(found, "capture.flow", "source.ip", "destination.port") == [("192.0.2.1", 6000)]
+
+
+def test_flows_end_by_idling_and_the_table_is_emptied(source: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_FLOWS", 16)
+    udp = IP(src="192.0.2.1", dst="198.51.100.2")
+    packets = [
+        (
+            1000.0 + number * 10,
+            bytes(ETHER / IP(src="192.0.2.1", dst="198.51.100.2") / UDP(sport=1024 + number % 50, dport=9)),
+        )
+        for number in range(400)
+    ]
+    found = events(source(make.pcap(packets), "x.pcap"))
+    # Each port comes again after 500 seconds, long after a minute without a packet.
+    assert found.height == 400
+    assert found["source.packets"].sum() == 400
+
+
+ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.9"])
+PACKET = st.tuples(
+    ADDRESSES, ADDRESSES, st.sampled_from([53, 443, 5000, 5001]), st.sampled_from([53, 443, 5000, 5001]),
+    st.booleans(), st.integers(0, 400), st.sampled_from(["S", "SA", "A", "PA", "FA", "R"]), st.integers(0, 30),
+)  # fmt: skip
+
+
+def slow_flows(raw: list[tuple[float, bytes]]) -> list[tuple[int, int, int]]:
+    """First frame, packets and bytes of each flow, by scapy, one packet after another."""
+    open_flows: dict[object, dict[str, Any]] = {}
+    flows = []
+    for number, (moment, data) in enumerate(raw, 1):
+        packet = Ether(data)
+        layer = packet[TCP] if TCP in packet else packet[UDP]
+        ends = frozenset({(packet[IP].src, layer.sport, 0), (packet[IP].dst, layer.dport, 0)})
+        key = (ends, TCP in packet)
+        flow = open_flows.get(key)
+        opening = TCP in packet and "S" in layer.flags and "A" not in layer.flags
+        if (
+            flow is None
+            or moment - flow["last"] > (300 if TCP in packet else 60)
+            or (flow["closed"] and opening)
+        ):
+            flow = {"first": number, "packets": 0, "bytes": 0, "closed": False, "last": moment}
+            open_flows[key] = flow
+            flows.append(flow)
+        flow["packets"] += 1
+        flow["bytes"] += packet[IP].len
+        flow["last"] = max(moment, flow["last"])
+        flow["closed"] |= TCP in packet and bool(set("FR") & set(str(layer.flags)))
+    return sorted((flow["first"], flow["packets"], flow["bytes"]) for flow in flows)
+
+
+@QUIET
+@given(st.lists(PACKET, max_size=40))
+def test_flows_are_those_of_a_slow_reading(source: Make, drawn: list[tuple[Any, ...]]) -> None:
+    moment, raw = 1000.0, []
+    for src, dst, sport, dport, tcp, gap, flags, size in drawn:
+        moment += gap
+        layer = TCP(sport=sport, dport=dport, flags=flags) if tcp else UDP(sport=sport, dport=dport)
+        raw.append((moment, bytes(ETHER / IP(src=src, dst=dst) / layer / bytes(size))))
+    found = events(source(make.pcap(raw), "x.pcap"))
+    got = (
+        rows(found, "capture.flow", "molehunt.frame.number", "network.packets", "network.bytes")
+        if found.height
+        else []
+    )
+    assert sorted(got) == slow_flows(raw)
+
+
+@QUIET
+@given(st.data())
+def test_no_bytes_stop_it_and_none_vanish(source: Make, data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from([make.pcap(CONVERSATION), make.pcapng(CONVERSATION)])))
+    for _ in range(data.draw(st.integers(1, 12))):
+        content[data.draw(st.integers(24, len(content) - 1))] = data.draw(st.integers(0, 255))
+    made = source(bytes(content[: data.draw(st.integers(4, len(content)))]), "x.pcap")
+    found = events(made)
+    stopped = [each for each in made.unread if "capture" in each.reason or "contradicts" in each.reason]
+    assert found.height or made.unread or len(content) < 200 or made.head[:4] in container.MAGICS
+    assert len(stopped) <= 2
