@@ -167,12 +167,9 @@ def test_link_layers(source: Make, link: int, front: bytes) -> None:
 
 def test_flows_end_by_idling_and_the_table_is_emptied(source: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_FLOWS", 16)
-    udp = IP(src="192.0.2.1", dst="198.51.100.2")
+    ends = IP(src="192.0.2.1", dst="198.51.100.2")
     packets = [
-        (
-            1000.0 + number * 10,
-            bytes(ETHER / IP(src="192.0.2.1", dst="198.51.100.2") / UDP(sport=1024 + number % 50, dport=9)),
-        )
+        (1000.0 + number * 10, bytes(ETHER / ends / UDP(sport=1024 + number % 50, dport=9)))
         for number in range(400)
     ]
     found = events(source(make.pcap(packets), "x.pcap"))
@@ -184,7 +181,8 @@ def test_flows_end_by_idling_and_the_table_is_emptied(source: Make, monkeypatch:
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.9"])
 PACKET = st.tuples(
     ADDRESSES, ADDRESSES, st.sampled_from([53, 443, 5000, 5001]), st.sampled_from([53, 443, 5000, 5001]),
-    st.booleans(), st.integers(0, 400), st.sampled_from(["S", "SA", "A", "PA", "FA", "R"]), st.integers(0, 30),
+    st.booleans(), st.integers(0, 400), st.sampled_from(["S", "SA", "A", "PA", "FA", "R"]),
+    st.integers(0, 30),
 )  # fmt: skip
 
 

@@ -213,8 +213,8 @@ def _answers(packet: NDArray[np.int64]) -> bool:
 
 @njit(cache=True, nogil=True)
 def _serves(port: int) -> bool:
-    """Whether a port is one that is listened on: the system's, and those of desktops, proxies and tunnels."""
-    return port < 1024 or port in (1080, 1194, 3128, 3389, 3478, 4899, 5900, 5901, 5938, 6568, 7070, 8080, 8443)
+    """Whether a port is listened on: the system's, and those of desktops, proxies and tunnels."""
+    return port < 1024 or port in (1080, 1194, 3128, 3389, 3478, 4899, 5900, 5938, 6568, 7070, 8080, 8443)
 
 
 @njit(cache=True, nogil=True)
