@@ -24,34 +24,40 @@ _TOLD: Final = ("host", "host.name")  # what they say of the machine that Zeek r
 
 
 class JsonRows:
-    """Records of one log as columns, one a field."""
+    """Records of one log as columns, one a field.
+
+    Fields are looked up as series, never by `pl.col`: their names come from the input, and there `*` and
+    `^…$` would mean more than one column.
+    """
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
+        self._fields = {
+            column.name: column
+            for column in frame.iter_columns()
+            if column.name not in json_table.FRAME and column.null_count() < frame.height
+        }
         self.position = frame.select(POSITION)
-        self.names = tuple(
-            name
-            for name in frame.columns
-            if name not in json_table.FRAME and frame[name].null_count() < frame.height
-        )
+        self.names = tuple(self._fields)
 
     def several(self, name: str) -> bool:
         """Whether every value of the field is an array."""
-        values = self._frame[name].drop_nulls()
-        return bool(values.len()) and bool((values.str.starts_with("[") & values.str.ends_with("]")).all())
+        written = self._fields[name].drop_nulls()
+        return bool((written.str.starts_with("[") & written.str.ends_with("]")).all())
 
     def bare(self, name: str) -> pl.Series:
         """String: the values as JSON has them."""
-        return self._frame[name]
+        return self._fields[name]
 
     def text(self, name: str) -> pl.Series:
         """String, null where unset or empty."""
-        return self._frame.select(json_table.text(self._frame, name)).to_series()
+        field = self._fields[name].to_frame("field")
+        return field.select(json_table.text(field, "field")).to_series()
 
     def texts(self, name: str) -> pl.Series:
         """List(String), null where there is no element."""
-        lists = self._frame.select(json_table.texts(self._frame, name)).to_series()
-        return lists.to_frame("l").select(pl.when(pl.col("l").list.len() > 0).then("l")).to_series()
+        field = self._fields[name].to_frame("field")
+        lists = field.select(json_table.texts(field, "field"))
+        return lists.select(pl.when(pl.nth(0).list.len() > 0).then(pl.nth(0))).to_series()
 
 
 def blocks(source: Source) -> Iterator[list[tuple[kinds.Kind, JsonRows]]]:
@@ -116,9 +122,8 @@ def _paths(table: pl.DataFrame, file_name: str) -> pl.Series:
             pl.all_horizontal(pl.col(name).is_not_null() for name in names) for names in fitting
         )
         if each.only:
-            others = [
-                name for name in table.columns if name not in {*json_table.FRAME, *fitting[0], *kinds.ALWAYS}
-            ]
-            here &= pl.all_horizontal(pl.lit(True), *(pl.col(name).is_null() for name in others))  # noqa: FBT003 - a literal
+            others = table.drop(*json_table.FRAME, *fitting[0], *kinds.ALWAYS, strict=False)
+            if others.width:
+                here &= pl.lit(others.select(pl.all_horizontal(pl.all().is_null())).to_series())
         expression = pl.when(here).then(pl.lit(each.path)).otherwise(expression)
     return said.fill_null(table.select(expression.alias("kind")).to_series())

@@ -87,13 +87,17 @@ def _column(frame: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name) if name in frame.columns else pl.lit(None, schema.dtype(name)).alias(name)
 
 
+def _series(frame: pl.DataFrame, expression: pl.Expr) -> pl.Series:
+    """The expression's value for every row, even if none of its columns is there."""
+    return frame.with_columns(expression.alias("zeek.series")).get_column("zeek.series")
+
+
 def _connection(frame: pl.DataFrame) -> pl.DataFrame:
     """Kinds of event by state, direction by locality, sums; ICMP's type and code, which Zeek has as ports."""
-    state = frame.select(
-        _column(frame, "zeek.connection.state")
-        .replace_strict(_STATES, default=3, return_dtype=pl.UInt32)
-        .fill_null(3)
-    ).to_series()
+    state = _series(
+        frame,
+        _column(frame, "zeek.connection.state").replace_strict(_STATES, default=3, return_dtype=pl.UInt32),
+    )
     here, there = _column(frame, "zeek.connection.local_orig"), _column(frame, "zeek.connection.local_resp")
     direction = (
         pl.when(here & there)
@@ -106,9 +110,7 @@ def _connection(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("external"))
     )
     frame = frame.with_columns(
-        _STATE_TYPES.gather(state).alias("event.type")
-        if state.len()
-        else pl.lit(None, _LISTS).alias("event.type"),
+        _STATE_TYPES.gather(state.fill_null(3)).alias("event.type"),
         direction.alias("network.direction"),
         # Before Zeek 2.0 and with policies that switch them off there are no counts of IP bytes.
         _column(frame, "source.bytes").fill_null(_column(frame, "zeek.connection.orig_bytes")),
@@ -140,7 +142,7 @@ def _dns(frame: pl.DataFrame) -> pl.DataFrame:
         _column(frame, f"zeek.dns.{flag}").fill_null(value=False).cast(pl.UInt32) * (1 << at)
         for at, flag in enumerate(_FLAGS)
     ]
-    flags = frame.select(pl.sum_horizontal(bits)).to_series()
+    flags = _series(frame, pl.sum_horizontal(bits))
     addresses = answers.list.eval(pl.element().filter(ecs.is_ip(pl.element())))
     answered = _column(frame, "dns.response_code").is_not_null() | answers.is_not_null()
     seconds = pl.element().cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).cast(pl.String)
