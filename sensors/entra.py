@@ -181,9 +181,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         ip.alias("client.ip"),
         text(frame, *_CITY).alias("source.geo.city_name"),
         text(frame, *_STATE).alias("source.geo.region_name"),
-        pl.when(country.str.len_chars() == 2)
-        .then(country.str.to_uppercase())
-        .alias("source.geo.country_iso_code"),
+        country.str.extract("^([A-Za-z]{2})$", 1).str.to_uppercase().alias("source.geo.country_iso_code"),
+        country.str.extract("^(...+)$", 1).alias("source.geo.country_name"),
         pl.when(located).then(number(frame, *_LATITUDE)).alias("source.geo.location.lat"),
         pl.when(located).then(number(frame, *_LONGITUDE)).alias("source.geo.location.lon"),
         *_lists(frame),

@@ -2,7 +2,7 @@
 
 Source of the fields: docs.github.com, "Audit log events for your organization" and "REST API: audit log".
 The person is the actor; `user` names whom something was done to. Git events (`git.clone`) say the
-repository, the protocol and the client, and the actor's address only if the organisation has switched that on.
+repository, the protocol and the client, and the actor's address only where the organisation switched that on.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def opened(frame: pl.DataFrame, *paths: str) -> pl.DataFrame:
 
 def kept(frame: pl.DataFrame, fits: pl.Expr, source: Source, reason: str) -> pl.DataFrame:
     """The rows where `fits` is true; the others are named in `source.unread`, for `reason`."""
-    mask = frame.select(fits.fill_null(value=False)).to_series()
+    mask = frame.with_columns(fits.fill_null(value=False).alias("~fits"))["~fits"]
     if not mask.all():
         _name_lost(frame.filter(~mask).select(FRAME), source, reason)
     return frame.filter(mask)
@@ -160,7 +160,10 @@ def time(frame: pl.DataFrame, *paths: str, zone: str = "UTC") -> pl.Expr:
 
 def texts(frame: pl.DataFrame, path: str) -> pl.Expr:
     """List(String): the elements of an array as text (nulls left out), or the one value there is."""
-    return text(frame, path).map_batches(_texts, return_dtype=pl.List(pl.String)).alias(path)
+    dtype = pl.List(pl.String)
+    if not _present(frame, path):
+        return pl.lit(None, dtype).alias(path)
+    return text(frame, path).map_batches(_texts, return_dtype=dtype).alias(path)
 
 
 def objects(frame: pl.DataFrame, path: str, *keys: str) -> pl.Expr:
@@ -169,9 +172,10 @@ def objects(frame: pl.DataFrame, path: str, *keys: str) -> pl.Expr:
     An element that is no object has nulls. JSON text inside a string is read as well.
     """
     dtype = pl.List(pl.Struct(dict.fromkeys(keys, pl.String)))
-    return (
-        text(frame, path).map_batches(lambda column: _objects(column, keys), return_dtype=dtype).alias(path)
-    )
+    if not _present(frame, path):
+        return pl.lit(None, dtype).alias(path)
+    found = text(frame, path).map_batches(lambda column: _objects(column, keys), return_dtype=dtype)
+    return found.alias(path)
 
 
 def json(frame: pl.DataFrame, path: str) -> pl.Expr:

@@ -49,11 +49,6 @@ def mail_domain(value: pl.Expr) -> pl.Expr:
 
 
 def address(value: pl.Expr) -> pl.Expr:
-    """The IP address that text begins with: `192.0.2.1:443`, `[2001:db8::1]:443`; null if it begins with none."""
+    """The IP address that text begins with (`192.0.2.1:443`, `[2001:db8::1]:443`), or null."""
     found = pl.coalesce(value.str.extract(_ADDRESS, group) for group in (1, 2, 3))
     return pl.when(is_ip(found)).then(found)
-
-
-def port(value: pl.Expr) -> pl.Expr:
-    """The port after an address, as text."""
-    return value.str.extract(r"^(?:\[[^\]]*\]|[^:\]]*):(\d{1,5})$", 1)

@@ -171,7 +171,7 @@ class Okta:
     name = "okta"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
-        """Whether the first records have what every LogEvent has: an actor, an event type, a time or an id."""
+        """Whether the first records have what every LogEvent has: actor, event type, time or id."""
         for record in json_table.peek(head):
             keys = {key.lower(): value for key, value in record.items()}
             actor = keys.get("actor")
@@ -219,9 +219,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
                 for name, key in DEBUG_DATA.items()
             },
         ),
-        *_person("user", login, full_name, text(frame, "actor.id")),
-        *_person("source.user", login, full_name, text(frame, "actor.id")),
-        *_person("client.user", login, full_name, text(frame, "actor.id")),
+        *_names("user", login, full_name, text(frame, "actor.id")),
+        *_names("source.user", login, full_name, text(frame, "actor.id")),
+        *_names("client.user", login, full_name, text(frame, "actor.id")),
         mail_domain(login).alias("user.domain"),
         ip.alias("source.ip"),
         ip.alias("client.ip"),
@@ -239,7 +239,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _person(root: str, login: pl.Expr, full_name: pl.Expr, number: pl.Expr) -> list[pl.Expr]:
+def _names(root: str, login: pl.Expr, full_name: pl.Expr, number: pl.Expr) -> list[pl.Expr]:
     """Someone's names under `root`; the login is an e-mail address as a rule, not by necessity."""
     return [
         mailbox(login).alias(f"{root}.name"),
@@ -313,7 +313,7 @@ def _targets(frame: pl.DataFrame) -> list[pl.Expr]:
     group = target.list.filter(kind.str.contains("Group")).list.first()
     login = only(person.struct.field("alternateId"), "unknown", "null")
     return [
-        *_person(
+        *_names(
             "user.target", login, person.struct.field("displayName"), person.struct.field("id")
         ),
         group.struct.field("displayName").alias("user.target.group.name"),
