@@ -141,6 +141,27 @@ def ledger(
     )  # fmt: skip
 
 
+def people(accounts: pl.DataFrame, roster: pl.DataFrame | None, now: datetime) -> pl.DataFrame:
+    """The accounts as `assess` and `ledger` want them.
+
+    Args:
+        accounts: `account`, `kind` (as `analysis.identity` has them).
+        roster: `account`, `start_date`, `title`, `department` (as `analysis.context` has them), or None.
+        now: the time at which the score holds.
+    """
+    known = accounts.select("account", pl.col("kind").alias("account.kind"))
+    if roster is None:
+        return known
+    since = (pl.lit(now).dt.convert_time_zone("UTC").dt.date() - pl.col("start_date")).dt.total_days()
+    hired = roster.select(
+        "account",
+        since.alias("roster.days_since_start"),
+        pl.col("title").alias("roster.title"),
+        pl.col("department").alias("roster.department"),
+    ).unique("account", keep="first", maintain_order=True)
+    return known.join(hired, on="account", how="left", maintain_order="left")
+
+
 def assess(
     findings: Sequence[Finding], accounts: pl.DataFrame, now: datetime, weights: Weights | None = None
 ) -> pl.DataFrame:
@@ -149,7 +170,7 @@ def assess(
     Args:
         findings: of all detections.
         accounts: `account` (one row each) and, where known, `account.kind` ("person", "service", "machine"),
-            `roster.days_since_start` (as of `now`), `roster.title`, `roster.department`.
+            `roster.days_since_start` (as of `now`), `roster.title`, `roster.department`; see `people`.
         now: the time at which the score holds, usually that of the last event.
         weights: `standard_weights` if None.
 

@@ -264,6 +264,24 @@ def test_the_score_is_what_adding_up_by_hand_gives(findings: list[Finding]) -> N
     assert got["score"] == pytest.approx(100 * (1 - total), abs=0.06) or (held and 1 - total >= 0.599)
 
 
+def test_people_are_joined_from_identity_and_roster() -> None:
+    accounts = pl.DataFrame({"account": ["kim", "svc"], "kind": ["person", "service"]})
+    assert risk.people(accounts, None, NOW).to_dict(as_series=False) == {
+        "account": ["kim", "svc"],
+        "account.kind": ["person", "service"],
+    }
+    roster = pl.DataFrame(
+        {
+            "account": ["kim"], "start_date": [NOW.date() - timedelta(days=12)],
+            "title": ["Help desk"], "department": ["IT"],
+        }
+    )  # fmt: skip
+    known = risk.people(accounts, roster, NOW)
+    assert known["roster.days_since_start"].to_list() == [12, None]
+    found = [finding("remote_control", Level.HIGH, 0.5, days_ago=0)]
+    assert risk.assess(found, known, NOW)["score"].to_list() == pytest.approx([100 * 0.3 * 1.5 * 0.5, 0])
+
+
 def test_the_weights_that_ship_can_be_loaded_as_a_users_file() -> None:
     assert risk.load_weights(WEIGHTS) == risk.standard_weights()
 
