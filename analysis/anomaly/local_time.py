@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from zoneinfo import available_timezones
 
 import polars as pl
@@ -15,7 +16,7 @@ def with_local_time(frame: pl.DataFrame, moment: str, zone: str) -> pl.DataFrame
         moment: name of the time column.
         zone: name of the zone column.
     """
-    known = available_timezones()
+    known = _zones()
     parts = [
         part.with_columns(
             pl.col(moment).dt.convert_time_zone(name).dt.replace_time_zone(None).alias("local_time")
@@ -27,3 +28,8 @@ def with_local_time(frame: pl.DataFrame, moment: str, zone: str) -> pl.DataFrame
         parts = [frame.clear().with_columns(pl.col(moment).dt.replace_time_zone(None).alias("local_time"))]
     offset = (pl.col("local_time") - pl.col(moment).dt.replace_time_zone(None)).dt.total_minutes() / 60
     return pl.concat(parts).with_columns(offset.alias("offset"))
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # it walks a folder each time
