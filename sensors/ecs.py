@@ -1,6 +1,6 @@
 """What the Elastic Common Schema says in the same way for every product: addresses, people, `related.*`.
 
-All are Polars expressions over text columns; none loops over rows.
+All work on columns of text; none loops over rows.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from sensors import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,12 +33,15 @@ _PERSON = r"^(?:LOCAL\\+)?(?:(?P<domain>[^\\]+)\\+)?(?P<name>[^\\@]+)(?:@(?P<rea
 # What products write where there is no user.
 _NOBODY: Final = ("", "-", "*****", "unknown", "<unknown>", "N/A", "n/a", "None", "none", "(null)")
 
+# What they write where there is no address.
+NOWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
+
 # https://www.iana.org/assignments/protocol-numbers
 PROTOCOLS: Final = {
     "icmp": "1", "igmp": "2", "ipv4": "4", "tcp": "6", "egp": "8", "udp": "17", "dccp": "33", "ipv6": "41",
-    "ipv6-route": "43", "ipv6-frag": "44", "rsvp": "46", "gre": "47", "esp": "50", "ah": "51", "ipv6-icmp": "58",
-    "ipv6-nonxt": "59", "ipv6-opts": "60", "eigrp": "88", "ospf": "89", "pim": "103", "vrrp": "112",
-    "l2tp": "115", "sctp": "132",
+    "ipv6-route": "43", "ipv6-frag": "44", "rsvp": "46", "gre": "47", "esp": "50", "ah": "51",
+    "ipv6-icmp": "58", "ipv6-nonxt": "59", "ipv6-opts": "60", "eigrp": "88", "ospf": "89", "pim": "103",
+    "vrrp": "112", "l2tp": "115", "sctp": "132",
 }  # fmt: skip
 
 
@@ -57,7 +62,7 @@ def address(side: str, text: pl.Expr | None = None) -> list[pl.Expr]:
 
 
 def person(frame: pl.DataFrame, text: str, *roots: str) -> pl.DataFrame:
-    r"""Adds name, domain and e-mail address of `DOMAIN\name`, `name@realm` or `name`, under each root (`user`).
+    r"""Adds name, domain and e-mail address of `DOMAIN\name`, `name@realm` or `name`, under each root.
 
     A text of another form is a name as it stands; what says that there is nobody gives nothing.
 
@@ -85,13 +90,15 @@ def related(columns: Iterable[str]) -> pl.Expr:
     """The distinct values of text columns, in their order, as one list; null where there is none."""
     names = list(columns)
     distinct = [
-        pl.when(pl.all_horizontal([pl.col(name).ne_missing(pl.col(other)) for other in names[:at]])).then(name)
+        pl.when(pl.all_horizontal([pl.col(name).ne_missing(pl.col(other)) for other in names[:at]])).then(
+            name
+        )
         if at
         else pl.col(name)
         for at, name in enumerate(names)
     ]
-    # Joined and split again: three times as fast as a list without its nulls. U+001F stands in no value of a log
-    # that is fit to read; should one have it, its parts are listed one by one.
+    # Joined and split again: three times as fast as a list without its nulls. U+001F is in no value that is
+    # fit to read; should one have it, its parts are listed one by one.
     joined = pl.concat_str(distinct, separator="\x1f", ignore_nulls=True)
     return pl.when(joined != "").then(joined.str.split("\x1f"))
 
@@ -102,3 +109,13 @@ def relations(frame: pl.DataFrame, **lists: tuple[str, ...]) -> pl.DataFrame:
         f"related.{kind}": [name for name in names if name in frame.columns] for kind, names in lists.items()
     }
     return frame.with_columns(related(names).alias(kind) for kind, names in present.items() if names)
+
+
+def only(frame: pl.DataFrame, vendor: str) -> pl.DataFrame:
+    """The columns that are the schema's or under the vendor's root, and have a value in them."""
+    known = schema.dictionary()
+    return frame.select(
+        name
+        for name in frame.columns
+        if (name in known or name.startswith(f"{vendor}.")) and frame[name].null_count() < frame.height
+    )

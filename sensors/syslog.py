@@ -1,8 +1,8 @@
 """Syslog lines to columns: priority, time, sender, and what is left to say; shared by every sensor of syslog.
 
-Understood are RFC 3164 and RFC 5424, with and without priority, year, fraction, zone and host; ISO 8601 times;
-Cisco's forms (`Jan 01 2026 00:00:00 host : %ASA-…`, EMBLEM's `<166>:Jan 01 … UTC: …`); and lines that a relay
-stamped a second time. This module defines no sensor.
+Understood are RFC 3164 and RFC 5424, with and without priority, year, fraction, zone and host; ISO 8601
+times; Cisco's forms (`Jan 01 2026 00:00:00 host : %ASA-…`, EMBLEM's `<166>:Jan 01 … UTC: …`); and lines that
+a relay stamped a second time. This module defines no sensor.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ HEAD: Final = (
     rf"(?:(?P<stamp>{_BSD}|{_ISO})(?: (?P<zone>[A-Z]{{2,5}}):)?)?)"
 )
 # What follows a relay's time stamp if the line it passed on had one of its own.
-_RELAYED = r"^(?P<relay>[^\s,<]+) *:? *(?:<[0-9]+>)?:? *(?:[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{1,4}[: ]|2[0-9]{3}-[0-9]{2}-)"
+_RELAYED = (
+    r"^(?P<relay>[^\s,<]+) *:? *(?:<[0-9]+>)?:? *"
+    r"(?:[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{1,4}[: ]|2[0-9]{3}-[0-9]{2}-)"
+)
 _STAMP = (
     r"^[*.]?(?:[A-Z][a-z]{2},? +)?(?P<month>[A-Z][a-z]{2}) +(?P<day>[0-9]{1,2}) (?:(?P<year>[0-9]{4}) )?"
     r"(?P<clock>[0-9]{1,2}:[0-9]{2}:[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?(?: (?P<late_year>[0-9]{4}))?$"
@@ -45,16 +48,16 @@ _5424 = (
     r'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?P<body>.*))?$'
 )
 _3164 = (
-    r"(?s)^(?:(?P<host>[^\s\[\]]*[^\s\[\]:]) +)?(?P<app>[^\s:\[\]%][^\s:\[\]]*)(?:\[(?P<pid>[0-9]+)\])?: ?(?P<body>.*)$"
+    r"(?s)^(?:(?P<host>[^\s\[\]]*[^\s\[\]:]) +)?"
+    r"(?P<app>[^\s:\[\]%][^\s:\[\]]*)(?:\[(?P<pid>[0-9]+)\])?: ?(?P<body>.*)$"
 )
 
-# Minutes east of Greenwich. RFC 822 fixes the American names; the others are those of one zone only in practice.
-_ZONES: Final = {
-    **dict.fromkeys(("UTC", "GMT", "UT", "WET"), 0),
-    **{"EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420},
-    **{"AKST": -540, "AKDT": -480, "HST": -600, "AST": -240, "ADT": -180},
-    **{"WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180, "JST": 540, "KST": 540},
-}
+# Hours east of Greenwich. RFC 822 fixes the American names; the others are of one zone only in practice.
+_HOURS: Final = {
+    0: "UTC GMT UT WET", 1: "WEST CET", 2: "CEST EET", 3: "EEST MSK", 9: "JST KST", -3: "ADT", -4: "AST EDT",
+    -5: "EST CDT", -6: "CST MDT", -7: "MST PDT", -8: "PST AKDT", -9: "AKST", -10: "HST",
+}  # fmt: skip
+_ZONES: Final = {name: hours * 60 for hours, names in _HOURS.items() for name in names.split()}
 _LONG_RECORD = 1 << 16
 _NAMED_LINES = 20
 
@@ -101,7 +104,9 @@ def fields(frame: pl.DataFrame) -> pl.DataFrame:
             app=either("app"),
             pid=either("pid"),
             msgid=either("msgid"),
-            body=pl.when(is_new | is_old).then(either("body")).otherwise(pl.col("plain").struct.field("body")),
+            body=pl.when(is_new | is_old)
+            .then(either("body"))
+            .otherwise(pl.col("plain").struct.field("body")),
         )
     )
 
@@ -109,11 +114,15 @@ def fields(frame: pl.DataFrame) -> pl.DataFrame:
 def common(frame: pl.DataFrame) -> list[pl.Expr]:
     """ECS columns of the header itself; `priority` becomes `log.syslog.*`."""
     priority = pl.when(pl.col("priority") < 192).then("priority")  # noqa: PLR2004 - 24 facilities of 8 levels
-    return [
-        priority.alias("log.syslog.priority"),
-        (priority // 8).alias("log.syslog.facility.code"),
-        (priority % 8).alias("log.syslog.severity.code"),
-    ] if frame["priority"].null_count() < frame.height else []
+    return (
+        [
+            priority.alias("log.syslog.priority"),
+            (priority // 8).alias("log.syslog.facility.code"),
+            (priority % 8).alias("log.syslog.severity.code"),
+        ]
+        if frame["priority"].null_count() < frame.height
+        else []
+    )
 
 
 class Clock:
@@ -141,7 +150,9 @@ class Clock:
 
 def lost(frame: pl.DataFrame, source: Source, reason: str) -> None:
     """Name the lines of `frame` as unread; the first of a batch one by one, the others in one entry."""
-    for text, offset, line in frame.head(_NAMED_LINES).select("text", "log.offset", "log.file.line").iter_rows():
+    for text, offset, line in (
+        frame.head(_NAMED_LINES).select("text", "log.offset", "log.file.line").iter_rows()
+    ):
         source.lost(reason, line=line, offset=offset, sample=text)
     if frame.height > _NAMED_LINES:
         text, offset, line = frame.select("text", "log.offset", "log.file.line").row(_NAMED_LINES)
@@ -161,7 +172,9 @@ def utc(local: pl.Expr, zone: tzinfo) -> pl.Expr:
     hour = timedelta(hours=1)
 
     def placed(clock: pl.Expr) -> pl.Expr:
-        return clock.dt.replace_time_zone(key, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        return clock.dt.replace_time_zone(
+            key, ambiguous="earliest", non_existent="null"
+        ).dt.convert_time_zone("UTC")
 
     return pl.coalesce(placed(local), placed(local - hour) + hour)
 
@@ -222,8 +235,12 @@ def _placed(parts: pl.DataFrame, source: Source) -> pl.Series:
 
 def _iso(parts: pl.DataFrame, moment: pl.Series, source: Source) -> tuple[pl.Series, pl.Series]:
     """Which stamps are ISO 8601 with their zone, and `moment` with those of ISO 8601 put in."""
-    text = parts["stamp"].str.replace(" ", "T", literal=True).str.replace(",", ".", literal=True).to_frame("iso")
-    zoned = text.select(pl.col("iso").str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC"))["iso"]
+    text = (
+        parts["stamp"].str.replace(" ", "T", literal=True).str.replace(",", ".", literal=True).to_frame("iso")
+    )
+    zoned = text.select(pl.col("iso").str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC"))[
+        "iso"
+    ]
     local = text.select(
         utc(pl.col("iso").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), source.zone)
     )["iso"]
@@ -252,7 +269,7 @@ def _joined(source: Source, joint: str) -> Iterator[pl.DataFrame]:
 
 
 def _headed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds `priority`, `versioned`, `stamp`, `zone`, `rest`, `relay`; of a relayed line the inner header counts."""
+    """Adds `priority`, `versioned`, `stamp`, `zone`, `rest`, `relay`, of a relayed line by its inner header."""
     headed = _taken(frame, "text").with_columns(relay=pl.lit(None, pl.String))
     for _ in range(3):
         relayed = headed["stamp"].is_not_null() & headed["rest"].str.contains(_RELAYED)
@@ -298,6 +315,6 @@ def _taken(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 def _timed(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     distinct = frame.select("stamp", "zone").unique().filter(pl.col("stamp").is_not_null())
     known = moments(distinct, source)
-    return frame.join(
-        known, on=["stamp", "zone"], how="left", nulls_equal=True, maintain_order="left"
-    ).drop("stamp", "zone")
+    return frame.join(known, on=["stamp", "zone"], how="left", nulls_equal=True, maintain_order="left").drop(
+        "stamp", "zone"
+    )

@@ -15,19 +15,19 @@ _WITH_SCHEME = (
     r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)"
     r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?$"
 )
-_WITHOUT = (
-    r"^(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?$"
-)
+_WITHOUT = r"^(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?$"
 _AUTHORITY = (
-    r"^(?:(?P<username>[^:@]*)(?::(?P<password>[^@]*))?@)?(?P<domain>\[[^\]]*\]|[^:\[\]@]*)(?::(?P<port>[0-9]*))?$"
+    r"^(?:(?P<username>[^:@]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?P<domain>\[[^\]]*\]|[^:\[\]@]*)(?::(?P<port>[0-9]*))?$"
 )
 _EXTENSION: Final = r"[^/.]\.([A-Za-z0-9]{1,16})$"
 
 
 def url_columns(frame: pl.DataFrame, name: str = "url.original") -> pl.DataFrame:
-    """Adds `url.scheme`, `.domain`, `.port`, `.path`, `.query`, `.fragment`, `.extension`, `.username`, `.password`.
+    """Adds `url.scheme`, `.domain`, `.port`, `.path`, `.query`, `.fragment`, `.extension`.
 
-    Parts that a URL does not have are null. The domain is in lower case and without brackets.
+    And `url.username` and `url.password`. Parts that a URL does not have are null. The domain is in lower case
+    and without brackets.
 
     Args:
         frame: has the column `name`.
@@ -52,6 +52,8 @@ def url_columns(frame: pl.DataFrame, name: str = "url.original") -> pl.DataFrame
         "password",
     )
     return frame.with_columns(
-        (pl.when(column != "").then(column) if column.dtype == pl.String else column).alias(f"url.{column.name}")
+        (pl.when(column != "").then(column) if column.dtype == pl.String else column).alias(
+            f"url.{column.name}"
+        )
         for column in found.iter_columns()
     )

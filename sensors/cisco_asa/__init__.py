@@ -1,22 +1,23 @@
 """Cisco ASA (and FTD's messages of the same wording) as syslog has them: VPN sessions, connections, logins.
 
 Message formats after "Cisco Secure Firewall ASA Series Syslog Messages"; mapping after Elastic's integration
-`cisco_asa`, except that `source` is always the end that began: the remote person of a VPN session, the client of
-a connection. Bytes of a VPN session are turned to the person's side: what the gateway received, they sent.
+`cisco_asa`, except that `source` is always the end that began: the remote person of a VPN session, the client
+of a connection. Bytes of a VPN session are turned to the person's side: what the gateway received, they sent.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, schema, syslog
+from sensors import ecs, framing, syslog
+from sensors.cisco_asa import security
 from sensors.cisco_asa.columns import derived
-from sensors.cisco_asa.forms import FORMS
+from sensors.cisco_asa.forms import kinds
 from sensors.cisco_asa.meaning import with_meaning
+from sensors.wording import matched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,21 +30,7 @@ _TAG = (
 )
 _SNIFF = re.compile(r"%(?:ASA|PIX|FWSM|FTD)-(?:[a-z_]+-)?-?\d-\d{6}\b")
 _SENDER = r"^\s*(?P<host>\S*?)(?:\s+(?P<app>[^\s\[:]+)(?:\[(?P<pid>[0-9]+)\])?)?[\s:-]*$"
-_KEPT: Final = ("log.offset", "log.file.line", "@timestamp", "molehunt.guess")
-
-
-@cache
-def _kinds() -> tuple[dict[str, int], list[tuple[str, ...]]]:
-    """Which kind a message number (or class of three digits) is of, and the forms of each kind."""
-    by_code: dict[str, tuple[str, ...]] = {}
-    for codes, forms in FORMS:
-        for code in codes.split():
-            by_code[code] = (*by_code.get(code, ()), *forms)
-    for code in by_code:
-        if len(code) > 3:  # noqa: PLR2004 - a number falls back on the forms of its class
-            by_code[code] += by_code.get(code[:3], ())
-    kinds = list(dict.fromkeys(by_code.values()))
-    return {code: kinds.index(forms) for code, forms in by_code.items()}, kinds
+_SECURITY, _OTHER = -2, -1  # kinds that have no forms
 
 
 class CiscoAsa:
@@ -53,8 +40,9 @@ class CiscoAsa:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the name says nothing about a syslog file
         """Whether at least half of the lines carry an ASA, PIX, FWSM or FTD tag."""
-        lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-        return bool(lines) and 2 * sum(bool(_SNIFF.search(line)) for line in lines) >= len(lines)
+        lines = framing.text_head(head).splitlines()
+        told = [bool(_SNIFF.search(line)) for line in lines if line.strip()]
+        return bool(told) and 2 * sum(told) >= len(told)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per message; a line in a claimed file without an ASA tag is an event with its text."""
@@ -74,56 +62,44 @@ def _tagged(lines: pl.DataFrame) -> pl.DataFrame:
     parts = lines["rest"].str.extract_groups(_TAG).struct.unnest()
     body = lines["rest"].str.strip_prefix(parts["tag"]).fill_null(lines["rest"])
     if lines["versioned"].any():  # RFC 5424 with the tag as the application's name
-        trimmed = body.str.replace(r"^(?:- ){1,3}(?:\x{FEFF})? *", "")
-        body = pl.select(pl.when(lines["versioned"]).then(trimmed).otherwise(body)).to_series()
+        body = body.zip_with(~lines["versioned"], body.str.replace(r"^(?:- ){1,3}(?:\x{FEFF})? *", ""))
     senders = parts.select(pl.col("prefix").unique().drop_nulls())
     known = senders.hstack(senders["prefix"].str.extract_groups(_SENDER).struct.unnest())
     sender = parts.select("prefix").join(known, on="prefix", how="left", maintain_order="left")
-    plain = lines["rest"].set(parts["code"].is_not_null(), None).str.extract(r"^([^\s:]+):? ", 1)
+    untagged = lines["rest"].set(parts["code"].is_not_null(), None).str.extract(r"^([^\s:]+):? ", 1)
     return lines.with_columns(
         body.alias("body"),
         parts["product"],
         parts["code"],
         parts["severity"].cast(pl.Int64),
-        pl.coalesce(sender["host"].replace("", None), plain, lines["relay"]).alias("host"),
+        pl.coalesce(sender["host"].replace("", None), untagged, lines["relay"]).alias("host"),
         sender["app"],
         sender["pid"].cast(pl.Int64, strict=False),
     )
 
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
-    by_code, kinds = _kinds()
+    known = kinds()
     code = pl.col("code")
-    of_code = code.replace_strict(by_code, default=None, return_dtype=pl.Int64)
-    of_class = code.str.slice(0, 3).replace_strict(by_code, default=-1, return_dtype=pl.Int64)
-    sorted_out = frame.with_columns(kind=pl.coalesce(of_code, of_class, pl.lit(-1)))
-    parts = [
-        _matched(part, kinds[kind]) if kind >= 0 else part.with_columns(message=pl.col("body"))
-        for (kind,), part in sorted_out.partition_by("kind", as_dict=True, include_key=False).items()
-    ]
+    of_code = code.replace_strict(known.of, default=None, return_dtype=pl.Int64)
+    of_class = code.str.slice(0, 3).replace_strict(known.of, default=None, return_dtype=pl.Int64)
+    kind = (
+        pl.when(code.is_in(security.CODES)).then(_SECURITY).otherwise(pl.coalesce(of_code, of_class, _OTHER))
+    )
+    parts = []
+    for (number,), part in (
+        frame.with_columns(kind=kind).partition_by("kind", as_dict=True, include_key=False).items()
+    ):
+        if number == _SECURITY:
+            parts.append(security.parts(part))
+        else:
+            parts.append(matched(part, () if number == _OTHER else known.forms[number]))
     whole = pl.concat(parts, how="diagonal").sort("log.offset")
-    return _ecs(derived(_named(whole)))
-
-
-def _matched(frame: pl.DataFrame, forms: tuple[str, ...]) -> pl.DataFrame:
-    """The rows with the parts of the first form that fits; those that fit none keep their text in `message`."""
-    done: list[pl.DataFrame] = []
-    left = frame
-    for form in forms:
-        parts = left["body"].str.extract_groups(form).struct.unnest()
-        fits = parts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-        if fits.all():
-            done.append(left.hstack(parts))
-            return pl.concat(done, how="diagonal")
-        if fits.any():
-            done.append(left.filter(fits).hstack(parts.filter(fits)))
-            left = left.filter(~fits)
-    done.append(left.with_columns(message=pl.col("body")))
-    return pl.concat(done, how="diagonal")
+    return ecs.only(derived(_named(whole)), "cisco")
 
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns that the header gives, under their ECS names."""
+    """The columns that the header gives, under their ECS names, and what the number means."""
     ftd = pl.col("product").is_in(["FTD", "FDT"])
     product = pl.when(ftd).then(pl.lit("ftd")).otherwise(pl.lit("asa"))
     if "verdict" not in frame.columns:
@@ -144,16 +120,6 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
             product.alias("observer.product"),
             pl.lit("firewall").alias("observer.type"),
         )
-    )
-
-
-def _ecs(frame: pl.DataFrame) -> pl.DataFrame:
-    """Only what has a name in the schema, and only columns with a value in them."""
-    known = schema.dictionary()
-    return frame.select(
-        name
-        for name in frame.columns
-        if (name in known or name.startswith("cisco.")) and frame[name].null_count() < frame.height
     )
 
 

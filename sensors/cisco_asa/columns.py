@@ -7,9 +7,13 @@ from typing import Final
 import polars as pl
 
 from sensors import ecs
+from sensors.schema import TIME
 from sensors.url import url_columns
 
 _NANOSECONDS: Final = 1_000_000_000
+_LONGEST: Final = 10 * 366 * 86_400  # seconds; what claims to have lasted longer is a slip or a trick
+_DURATION = r"^(?:(?P<d>[0-9]+)d )?(?P<h>[0-9]+)h?:(?P<m>[0-9]+)m?:(?P<s>[0-9]+)s?$"
+_SIDES: Final = ("destination", "source")
 _LEVELS: Final = dict(
     enumerate(
         ("emergency", "alert", "critical", "error", "warning", "notification", "informational", "debug")
@@ -27,13 +31,19 @@ def derived(frame: pl.DataFrame) -> pl.DataFrame:
     frame = _clean(frame)
     frame = _sides(frame)
     frame = _people(frame)
-    frame = _duration(frame)
+    frame = _times(frame)
     frame = _details(frame)
     return ecs.relations(
         frame,
         ip=("source.ip", "source.nat.ip", "destination.ip", "destination.nat.ip", "former"),
-        user=("user.name", "server.user.name", "source.user.name", "destination.user.name", "user.target.name"),
-        hosts=("host.hostname", "destination.domain", "source.domain", "source.user.domain", "destination.user.domain"),
+        user=(
+            "user.name",
+            "server.user.name",
+            "source.user.name",
+            "destination.user.name",
+            "user.target.name",
+        ),
+        hosts=("host.hostname", *(f"{side}.{part}" for part in ("domain", "user.domain") for side in _SIDES)),
     )
 
 
@@ -56,7 +66,9 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
     A connection that was built outbound is listed with its destination first; so is one that is torn down,
     though it does not say which way it went: there the end with the server's port is the destination.
     """
-    missing = [name for name in ("one.address", "two.address", "one.port", "two.port") if name not in frame.columns]
+    missing = [
+        name for name in ("one.address", "two.address", "one.port", "two.port") if name not in frame.columns
+    ]
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in missing).with_columns(
         pl.col("one.port", "two.port").cast(pl.Int64, strict=False)
     )
@@ -71,6 +83,7 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
             ("mapped", f"{side}.mapped"),
             ("mapped_port", f"{side}.mapped_port"),
             ("user", f"{side}.raw_user"),
+            ("named", f"{side}.raw_name"),
         ):
             if turned and (there := _present(frame, f"{near}.{part}", f"{far}.{part}")):
                 kept = pl.col(f"{near}.{part}") if f"{near}.{part}" in there else pl.lit(None)
@@ -84,6 +97,7 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _listed_backwards(frame: pl.DataFrame) -> pl.Series:
+    """Which rows name the end that answers first."""
     if "direction" not in frame.columns:
         frame = frame.with_columns(direction=pl.lit(None, pl.String))
     code = pl.col("event.code")
@@ -98,28 +112,30 @@ def _listed_backwards(frame: pl.DataFrame) -> pl.Series:
 
 
 def _translated(frame: pl.DataFrame) -> list[pl.Expr]:
-    """`nat.*` where the firewall translates: it writes the mapped address of every connection."""
-    expressions: list[pl.Expr] = []
+    """`nat.*` where the firewall translates: it writes the mapped address of every connection.
+
+    The address that a VPN session is given inside is the person's translated one.
+    """
+    found: dict[str, pl.Expr] = {}
     for side in ("source", "destination"):
         if f"{side}.mapped" in frame.columns:
             mapped = pl.col(f"{side}.mapped")
             changed = (mapped != pl.col(f"{side}.address")) & ecs.is_ip(mapped)
-            expressions.append(pl.when(changed).then(mapped).alias(f"{side}.nat.ip"))
+            found[f"{side}.nat.ip"] = pl.when(changed).then(mapped)
         if f"{side}.mapped_port" in frame.columns:
             port = pl.col(f"{side}.mapped_port").cast(pl.Int64, strict=False)
-            expressions.append(pl.when(port != pl.col(f"{side}.port")).then(port).alias(f"{side}.nat.port"))
-    if "assigned" in frame.columns:
-        given = pl.when(ecs.is_ip(pl.col("assigned")) & ~pl.col("assigned").is_in(["0.0.0.0", "::"])).then("assigned")  # noqa: S104 - what the ASA writes for "no address"
-        before = [expr for expr in expressions if expr.meta.output_name() == "source.nat.ip"]
-        expressions = [expr for expr in expressions if expr.meta.output_name() != "source.nat.ip"]
-        expressions.append(pl.coalesce(*before, given).alias("source.nat.ip"))
-    return expressions
+            found[f"{side}.nat.port"] = pl.when(port != pl.col(f"{side}.port")).then(port)
+    for name in _present(frame, "assigned", "assigned_v6"):
+        inside = pl.when(ecs.is_ip(pl.col(name)) & ~pl.col(name).is_in(ecs.NOWHERE)).then(name)
+        before = found.get("source.nat.ip")
+        found["source.nat.ip"] = inside if before is None else pl.coalesce(before, inside)
+    return [value.alias(name) for name, value in found.items()]
 
 
 def _people(frame: pl.DataFrame) -> pl.DataFrame:
     """`source.user.*`, `destination.user.*`, and `user.*` for whoever the message is about."""
     if "stop" in frame.columns:
-        reasons = frame.select(pl.col("stop").unique().drop_nulls())  # a few dozen at most, but for users' names
+        reasons = frame.select(pl.col("stop").unique().drop_nulls())  # few, but for the users in some
         known = reasons.hstack(reasons["stop"].str.extract_groups(_STOP).struct.unnest())
         stop = frame.select("stop").join(known, on="stop", how="left", maintain_order="left")
         frame = frame.with_columns(
@@ -128,13 +144,14 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
             stop["initiator"].alias("cisco.asa.termination_initiator"),
         )
     frame = frame.with_columns(
-        pl.col(name).str.replace(_SGT, "") for name in _present(frame, "source.raw_user", "destination.raw_user")
+        pl.col(name).str.replace(_SGT, "")
+        for name in _present(frame, "source.raw_user", "destination.raw_user")
     )
-    named = [*_present(frame, "person", "source.raw_user", "one.named", "login")]
+    named = [*_present(frame, "person", "source.raw_user", "source.raw_name", "login")]
     if named:
         raw = pl.coalesce(pl.when(pl.col(name) != "").then(name) for name in named)
         frame = ecs.person(frame.with_columns(raw.alias("raw")), "raw", "source.user", "user")
-    there = _present(frame, "destination.raw_user", "two.named")
+    there = _present(frame, "destination.raw_user", "destination.raw_name")
     if there:
         raw = pl.coalesce(pl.when(pl.col(name) != "").then(name) for name in there)
         frame = ecs.person(frame.with_columns(raw.alias("raw")), "raw", "destination.user")
@@ -146,7 +163,9 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
     if "target" in frame.columns:
         frame = frame.with_columns(pl.col("target").alias("user.target.name"))
     if "group" in frame.columns:
-        frame = frame.with_columns(pl.when(pl.col("group") != "").then("group").alias("source.user.group.name"))
+        frame = frame.with_columns(
+            pl.when(pl.col("group") != "").then("group").alias("source.user.group.name")
+        )
     return frame
 
 
@@ -156,27 +175,34 @@ def _either(frame: pl.DataFrame, first: pl.Series, name: str) -> pl.Expr:
     return (pl.coalesce(name, value) if name in frame.columns else value).alias(name)
 
 
-def _duration(frame: pl.DataFrame) -> pl.DataFrame:
+def _times(frame: pl.DataFrame) -> pl.DataFrame:
     """`event.duration` in nanoseconds, `event.end` (when the message was written) and `event.start`."""
-    if "duration" not in frame.columns:
+    lasted = pl.Series("seconds", [None] * frame.height, dtype=pl.Int64)
+    if "duration" in frame.columns:
+        parts = frame["duration"].str.extract_groups(_DURATION).struct.unnest()
+        day, hour, minute, second = (parts[unit].cast(pl.Int64, strict=False) for unit in "dhms")
+        lasted = day.fill_null(0) * 86_400 + hour * 3_600 + minute * 60 + second
+    if "seconds" in frame.columns:
+        lasted = lasted.fill_null(frame["seconds"])
+    if lasted.null_count() == frame.height:
         return frame
-    parts = frame["duration"].str.extract_groups(
-        r"^(?:(?P<d>[0-9]+)d )?(?P<h>[0-9]+)h?:(?P<m>[0-9]+)m?:(?P<s>[0-9]+)s?$"
-    ).struct.unnest()
-    day, hour, minute, second = (parts[part].cast(pl.Int64) for part in "dhms")
-    seconds = day.fill_null(0) * 86_400 + hour * 3_600 + minute * 60 + second
-    lasted = seconds.is_not_null()
-    return frame.with_columns(
-        (seconds * _NANOSECONDS).alias("event.duration"),
-        pl.when(lasted).then("@timestamp").alias("event.end"),
-        (pl.col("@timestamp") - pl.duration(seconds=seconds)).alias("event.start"),
+    lasted = lasted.set(~lasted.is_between(0, _LONGEST), None)
+    began = pl.col("began") if "began" in frame.columns else pl.lit(None, TIME)
+    after = pl.duration(seconds="lasted")
+    known = pl.col("lasted").is_not_null()
+    return frame.with_columns(lasted.alias("lasted")).with_columns(
+        (pl.col("lasted") * _NANOSECONDS).alias("event.duration"),
+        pl.coalesce(began, pl.col("@timestamp") - after).alias("event.start"),
+        pl.when(known).then(pl.coalesce(began + after, "@timestamp")).alias("event.end"),
     )
 
 
 def _details(frame: pl.DataFrame) -> pl.DataFrame:
     """What few messages have: transport, bytes, URLs, TLS, DNS."""
     columns: list[pl.Expr] = [
-        pl.col("event.severity").replace_strict(_LEVELS, default=None, return_dtype=pl.String).alias("log.level")
+        pl.col("event.severity")
+        .replace_strict(_LEVELS, default=None, return_dtype=pl.String)
+        .alias("log.level")
     ]
     have = set(frame.columns)
     if "network.transport" in have:
@@ -190,7 +216,12 @@ def _details(frame: pl.DataFrame) -> pl.DataFrame:
             ),
             pl.coalesce(number, stated).alias("network.iana_number"),
         ]
-    columns += [pl.col(name).str.to_lowercase() for name in _present(frame, "network.protocol", "network.type")]
+    columns += [
+        pl.col(name).str.to_lowercase() for name in _present(frame, "network.protocol", "network.type")
+    ]
+    if {"source.bytes", "destination.bytes"} <= have:
+        both = (pl.col("source.bytes") + pl.col("destination.bytes")).cast(pl.String)
+        columns.append(pl.coalesce(*_present(frame, "network.bytes"), both).alias("network.bytes"))
     if "direction" in have:
         columns.append(pl.col("direction").str.to_lowercase().alias("network.direction"))
     if "received" in have:  # the gateway counts from its own side: what it received, the person sent
@@ -207,10 +238,16 @@ def _details(frame: pl.DataFrame) -> pl.DataFrame:
         ]
     if "listed" in have:
         for side in ("source", "destination"):
-            name = pl.when((pl.col("listed_side") == side) & ~pl.col("listed").str.contains(r"^[0-9./:]+$")).then("listed")
+            name = pl.when(
+                (pl.col("listed_side") == side) & ~pl.col("listed").str.contains(r"^[0-9./:]+$")
+            ).then("listed")
             columns.append(pl.coalesce(name, f"{side}.domain").alias(f"{side}.domain"))
     if "cisco.asa.dap_attribute" in have:
         attribute, value = pl.col("cisco.asa.dap_attribute"), pl.col("cisco.asa.dap_value")
-        columns.append(pl.when(attribute.str.contains(r"(?i)\.hostname$|\.devicecomputername$")).then(value).alias("host.name"))
+        columns.append(
+            pl.when(attribute.str.contains(r"(?i)\.hostname$|\.devicecomputername$"))
+            .then(value)
+            .alias("host.name")
+        )
     frame = frame.with_columns(columns)
     return url_columns(frame) if "url.original" in have else frame

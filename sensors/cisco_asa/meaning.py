@@ -13,7 +13,7 @@ _LIST = pl.List(pl.String)
 
 @cache
 def meanings() -> pl.DataFrame:
-    """One row per message number (or class of three digits) and verdict, with the four ECS columns.
+    """One row per message number (or class of three digits) and verdict, with the ECS columns.
 
     `verdict` is null where a message always means the same.
     """
@@ -23,20 +23,23 @@ def meanings() -> pl.DataFrame:
             "code": code,
             "verdict": verdict,
             "event.action": meaning.get("action"),
+            "event.kind": meaning.get("kind", "event"),
             "event.category": meaning.get("category", ["network"]),
             "event.type": [*meaning["type"], *([kind] if kind else [])],
             "event.outcome": outcome,
         }
         for meaning in raw["meaning"]
-        for verdict, (kind, outcome) in (
-            meaning.get("verdicts") or {None: (None, meaning.get("outcome"))}
-        ).items()
+        for verdict, (kind, outcome) in {
+            None: (None, meaning.get("outcome")),
+            **meaning.get("verdicts", {}),
+        }.items()
         for code in meaning["codes"]
     ]
-    schema = {
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "code": pl.String,
         "verdict": pl.String,
         "event.action": pl.String,
+        "event.kind": pl.String,
         "event.category": _LIST,
         "event.type": _LIST,
         "event.outcome": pl.String,
@@ -45,7 +48,7 @@ def meanings() -> pl.DataFrame:
 
 
 def with_meaning(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds the four columns by `event.code` and `verdict`; what is not listed is `network` and `info`."""
+    """Adds those columns by `event.code` and `verdict`; what is not listed is `network` and `info`."""
     table = meanings()
     known = set(table["code"])
     code = pl.col("event.code")
@@ -56,5 +59,5 @@ def with_meaning(frame: pl.DataFrame) -> pl.DataFrame:
     return joined.drop("code").with_columns(
         pl.col("event.category").fill_null(pl.lit(["network"], _LIST)),
         pl.col("event.type").fill_null(pl.lit(["info"], _LIST)),
-        pl.lit("event").alias("event.kind"),
+        pl.col("event.kind").fill_null("event"),
     )

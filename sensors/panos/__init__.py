@@ -1,9 +1,9 @@
 """PAN-OS logs: GlobalProtect, traffic, threat, decryption, User-ID, system, configuration, authentication.
 
 They come as comma-separated values in syslog, or exported with a header row. Fields after "Syslog Field
-Descriptions" of the PAN-OS Administrator's Guide (Palo Alto Networks); mapping after Elastic's integration `panw`,
-but that of a GlobalProtect session `source.ip` is the person's public address and `source.nat.ip` the address that
-the gateway gave them.
+Descriptions" of the PAN-OS Administrator's Guide (Palo Alto Networks); mapping after Elastic's integration
+`panw`, but that of a GlobalProtect session `source.ip` is the person's public address and `source.nat.ip` the
+address that the gateway gave them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, schema, syslog
+from sensors import ecs, framing, syslog
 from sensors.panos import layout
-from sensors.panos.columns import mapped, moment
+from sensors.panos.columns import mapped
+from sensors.panos.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,8 @@ class Panos:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the name says nothing
         """Whether it is an export with PAN-OS' header row, or at least half of the lines are PAN-OS rows."""
         lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-        if not lines:
-            return False
-        return bool(_HEADER.match(lines[0])) or 2 * sum(bool(_ROW.search(line)) for line in lines) >= len(lines)
+        rows = sum(bool(_ROW.search(line)) for line in lines)
+        return bool(lines) and (bool(_HEADER.match(lines[0])) or 2 * rows >= len(lines))
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per row; a line that is no row but has a syslog time is an event with its text."""
@@ -52,7 +52,7 @@ class Panos:
         frames = _exported(source, first) if _HEADER.match(first) else _syslog(source)
         for frame in frames:
             if frame.height:
-                yield _ecs(mapped(clock.fill(frame), source))
+                yield ecs.only(mapped(clock.fill(frame), source), "panw")
 
 
 def _exported(source: Source, header: str) -> Iterator[pl.DataFrame]:
@@ -60,7 +60,7 @@ def _exported(source: Source, header: str) -> Iterator[pl.DataFrame]:
     names = layout.export_names(header.rstrip("\r"))
     for number, lines in enumerate(framing.lines(source)):
         rows = lines.slice(0 if number else 1)
-        frame = rows.hstack(layout.columns(layout.values(rows["text"]), _distinct(names)))
+        frame = rows.hstack(layout.columns(layout.values(rows["text"]), names))
         for name in ("type", "receive_time"):
             if name not in frame.columns:
                 frame = frame.with_columns(pl.lit(None, pl.String).alias(name))
@@ -75,11 +75,6 @@ def _exported(source: Source, header: str) -> Iterator[pl.DataFrame]:
         if lost.any():
             syslog.lost(timed.filter(lost), source, "a row without a time that can be read")
         yield timed.filter(~lost).drop("text")
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """The same names, a second one of a name left out."""
-    return [name if name not in names[:at] else "_" for at, name in enumerate(names)]
 
 
 def _kind_of(names: list[str]) -> str:
@@ -98,19 +93,21 @@ def _syslog(source: Source) -> Iterator[pl.DataFrame]:
         strange = parts["type"].is_null() & audit.is_null() & lines["@timestamp"].is_null()
         if strange.any():
             syslog.lost(lines.filter(strange), source, "neither a PAN-OS row nor a line with a syslog time")
+        told_by = parts["before"].fill_null(rest).str.extract(r"^([^\s,]+)(?: |$)", 1)
         frame = lines.with_columns(
-            parts["before"].fill_null(rest).str.extract(r"^([^\s,]+)(?: |$)", 1).fill_null(lines["relay"]).alias("told_by"),
+            told_by.fill_null(lines["relay"]).alias("told_by"),
             parts["type"].set(audit.is_not_null(), "audit"),
             rest.str.strip_prefix(parts["before"]).fill_null(audit).alias("row"),
         ).filter(~strange)
-        yield _fields(frame, source)
+        if frame.height:
+            yield _fields(frame, source)
 
 
 def _fields(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Rows of every type with its fields as columns, in input order."""
-    kinds = frame.with_columns(
-        pl.col("type").replace(layout.aliases()).fill_null("")
-    ).partition_by("type", as_dict=True)
+    kinds = frame.with_columns(pl.col("type").replace(layout.aliases()).fill_null("")).partition_by(
+        "type", as_dict=True
+    )
     parts = []
     for (kind,), part in kinds.items():
         if kind == "audit":
@@ -120,19 +117,11 @@ def _fields(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         else:
             parts.append(part.with_columns(pl.col("row").fill_null(pl.col("rest")).alias("message")))
             continue
-        parts.append(part.drop("type").hstack(named.drop("type", strict=False)).with_columns(type=pl.lit(kind)))
+        parts.append(
+            part.drop("type").hstack(named.drop("type", strict=False)).with_columns(type=pl.lit(kind))
+        )
     whole = pl.concat(parts, how="diagonal_relaxed").sort("log.offset")
     return moment(whole, source).drop("text", "rest", "row", "relay", "versioned")
-
-
-def _ecs(frame: pl.DataFrame) -> pl.DataFrame:
-    """Only what has a name in the schema, and only columns with a value in them."""
-    known = schema.dictionary()
-    return frame.select(
-        name
-        for name in frame.columns
-        if (name in known or name.startswith("panw.")) and frame[name].null_count() < frame.height
-    )
 
 
 SENSOR: Final = Panos()

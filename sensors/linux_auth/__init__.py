@@ -1,0 +1,78 @@
+"""Linux logins as `auth.log` and `secure` have them: sshd, sudo, su, PAM, accounts, login, logind, cron.
+
+Mapping after Elastic's integration `system` (data set `system.auth`): in `session opened for user root by
+alice`, alice is the user and root the effective one, as there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from sensors import ecs, framing, syslog
+from sensors.linux_auth.columns import derived
+from sensors.linux_auth.forms import forms, programs
+from sensors.wording import matched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensors.sensor import Source
+
+_STAMP = (
+    r"(?:<\d{1,3}>)?(?:1 )?"
+    r"(?:(?:[A-Z][a-z]{2},? )?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?|"
+    r"2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) +"
+)
+_PROGRAM = r"(?:\S+/)?(?:" + "|".join(map(re.escape, programs())) + r"|CRON|polkitd|gdm-\w+)(?:\(\w+\))?"
+_NEW = r"^<\d{1,3}>1 2\S+ \S+ "  # RFC 5424
+_LINE = re.compile(rf"^{_STAMP}(?:[^\s\[]+ +)?[^\s:\[\]%,]+(?:\[\d+\])?: |{_NEW}\S+ \S+ \S+ (?:-|\[)")
+_LOGIN = re.compile(
+    rf"^(?:{_STAMP})?(?:[^\s\[]+ +)?{_PROGRAM}(?:\[\d+\])?: |{_NEW}{_PROGRAM} |: pam_\w+\(|\bpam: "
+)
+_PAM = r"^pam_\w+\(|^PAM [0-9]+ more|^session (?:opened|closed) for user|^authentication failure; "
+
+
+class LinuxAuth:
+    """The sensor."""
+
+    name = "linux_auth"
+
+    def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - auth.log is also called secure, messages
+        """Whether at least half of the lines are a program's syslog lines, one of them a login program's."""
+        lines = framing.text_head(head).splitlines()
+        first = [line for line in lines if line.strip() and line[0] not in " \t"]
+        logins = [bool(_LOGIN.search(line)) for line in first]
+        told = [login or bool(_LINE.match(line)) for login, line in zip(logins, first, strict=True)]
+        return any(logins) and 2 * sum(told) >= len(told)
+
+    def read(self, source: Source) -> Iterator[pl.DataFrame]:
+        """One event per line; a line whose program is not known is an event with its text."""
+        clock = syslog.Clock(source)
+        for lines in syslog.records(source):
+            frame = syslog.fields(lines)
+            strange = frame["@timestamp"].is_null() & frame["app"].is_null()
+            if strange.any():
+                syslog.lost(frame.filter(strange), source, "neither a syslog time nor the name of a program")
+                frame = frame.filter(~strange)
+            if frame.height:
+                yield _events(clock.fill(frame))
+
+
+def _events(frame: pl.DataFrame) -> pl.DataFrame:
+    app = frame["app"].str.replace(r"^.*/", "").str.replace(r"\(.*\)$", "").str.to_lowercase()
+    body = frame["body"].str.replace(
+        r"^\[ID [0-9]+ [a-z0-9.]+\] |^kernel:\[[^\]]*\]: ", ""
+    )  # Solaris; journal
+    of_program = pl.col("program").replace_strict(programs(), default="", return_dtype=pl.String)
+    kind = pl.when(body.str.contains(_PAM)).then(pl.lit("pam")).otherwise(of_program)
+    frame = frame.with_columns(app.alias("program"), body.alias("body")).with_columns(kind=kind)
+    by_kind = frame.partition_by("kind", as_dict=True)
+    parts = [matched(part, forms().get(kind, ())) for (kind,), part in by_kind.items()]
+    whole = pl.concat(parts, how="diagonal").sort("log.offset").with_columns(message=pl.col("body"))
+    return ecs.only(derived(whole), "system")
+
+
+SENSOR: Final = LinuxAuth()
