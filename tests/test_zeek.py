@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis import intake
-from sensors import schema
+from sensors import schema, text_values
 from sensors.sensor import HEAD_BYTES, Source
-from sensors.zeek import SENSOR, kinds, tsv, values
+from sensors.zeek import SENSOR, kinds, tsv
 
 REPO = Path(__file__).resolve().parents[1]
 SAMPLES = REPO / "samples" / "zeek"
@@ -241,10 +241,12 @@ def test_the_marks_of_unset_and_empty_are_no_values_unless_escaped() -> None:
 def test_times_of_every_form_are_the_same_moment() -> None:
     forms = ["1791885601.25", "1791885601250", "1791885601250000", "2026-10-13T10:00:01.250000Z"]
     forms += ["2026-10-13T10:00:01.25+0000", "2026-10-13T12:00:01.250+02:00"]
-    moments = values.moment(pl.Series(forms), ZoneInfo("UTC")).to_list()
+    moments = text_values.moment(pl.Series(forms), ZoneInfo("UTC")).to_list()
     assert set(moments) == {datetime(2026, 10, 13, 10, 0, 1, 250_000, UTC)}
     assert (
-        values.moment(pl.Series(["-1", "nan", "inf", "1e30", "soon", None]), ZoneInfo("UTC")).null_count()
+        text_values.moment(
+            pl.Series(["-1", "nan", "inf", "1e30", "soon", None]), ZoneInfo("UTC")
+        ).null_count()
         == 6
     )
 
@@ -260,7 +262,7 @@ def test_a_time_without_a_zone_is_of_the_given_one_or_a_guess() -> None:
 
 
 def test_whole_numbers_that_do_not_fit_are_null() -> None:
-    numbers = values.whole(pl.Series(["7", "7.0", "-", "18446744073709551615", "1e400", "nan", None]))
+    numbers = text_values.whole(pl.Series(["7", "7.0", "-", "18446744073709551615", "1e400", "nan", None]))
     assert numbers.to_list() == [7, 7, None, None, None, None, None]
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from sensors import ecs, schema
-from sensors.zeek import peculiar, values
+from sensors import ecs, schema, text_values
+from sensors.zeek import peculiar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from sensors.sensor import Source
@@ -28,13 +28,6 @@ _RELATED: Final[Mapping[str, Sequence[str]]] = {
         "tls.client.ja3",
         "tls.server.ja3s",
     ),
-}
-
-
-_PARSED: Final[Mapping[pl.DataType, Callable[[pl.Series], pl.Series]]] = {
-    pl.Int64(): values.whole,
-    pl.Float64(): values.real,
-    pl.Boolean(): values.flag,
 }
 
 
@@ -105,10 +98,8 @@ def _typed(rows: Rows, name: str, column: str, zone: ZoneInfo) -> pl.Series:
     else:
         text = rows.bare(name)
     if column == "event.duration":
-        return values.nanoseconds(text)
-    if want == schema.TIME:
-        return values.moment(text, zone)
-    return _PARSED[want](text) if want in _PARSED else text
+        return text_values.nanoseconds(text)
+    return text_values.typed(text, want, zone)
 
 
 def _alone(column: pl.Series) -> pl.Series:
@@ -174,7 +165,7 @@ def _all_two(frame: pl.DataFrame, one: str, other: str) -> bool:
 
 
 def _timed(frame: pl.DataFrame, rows: Rows, source: Source) -> pl.DataFrame:
-    if not source.zone_given and "ts" in rows.names and values.names_no_zone(rows.bare("ts")):
+    if not source.zone_given and "ts" in rows.names and text_values.names_no_zone(rows.bare("ts")):
         frame = frame.with_columns(pl.lit(["zone"], _LISTS).alias("molehunt.guess"))
     if "@timestamp" not in frame.columns:
         frame = frame.with_columns(pl.lit(None, schema.TIME).alias("@timestamp"))

@@ -1,8 +1,7 @@
-"""Zeek's values, written as text, to the types of the schema.
+"""Values written as text, to the types of the schema. What a type cannot hold is null.
 
-Zeek writes times and intervals as seconds with six decimals, or as ISO 8601 (JSON option
-`LogAscii::json_timestamps`), or as milliseconds; booleans as `T` and `F`, in JSON as `true` and `false`
-(https://docs.zeek.org/en/current/log-formats.html). What a type cannot hold is null.
+Times are seconds, milliseconds or microseconds since 1970, or ISO 8601; booleans are `true` and `false`, or
+`T` and `F` (Zeek has all of these: https://docs.zeek.org/en/current/log-formats.html).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import polars as pl
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from zoneinfo import ZoneInfo
 
 # Seconds until the year 5138, milliseconds until then, microseconds: the size of a number tells its unit.
@@ -101,3 +101,17 @@ def names_no_zone(column: pl.Series) -> bool:
     """Whether any of these times is text that does not say its zone."""
     written = column.filter(is_text_time(column))
     return bool(written.len()) and not written.str.contains(r"(?:Z|[+-]\d\d:?(?:\d\d)?)$").all()
+
+
+_PARSED: Final[Mapping[pl.DataType, Callable[[pl.Series], pl.Series]]] = {
+    pl.Int64(): whole,
+    pl.Float64(): real,
+    pl.Boolean(): flag,
+}
+
+
+def typed(column: pl.Series, want: pl.DataType, zone: ZoneInfo) -> pl.Series:
+    """A text column in a type of the schema that is no list; a time that names no zone is of `zone`."""
+    if want == TIME:
+        return moment(column, zone)
+    return _PARSED[want](column) if want in _PARSED else column
