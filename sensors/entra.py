@@ -44,7 +44,6 @@ _AGENT = _at("userAgent")
 FIELDS: Final = {
     "event.id": _at("id"),
     "event.code": _ERROR,
-    "event.reason": (*_at("status.failureReason"), "resultDescription"),
     "log.level": "Level",
     "user.id": _at("userId"),
     "user.full_name": (*_at("userDisplayName"), "identity"),
@@ -171,6 +170,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(text(frame, "operationName"), pl.lit("Sign-in activity")).alias("event.action"),
         pl.when(failed).then(pl.lit("failure")).when(~failed).then(pl.lit("success")).alias("event.outcome"),
         (integer(frame, "durationMs") * 1_000_000).alias("event.duration"),
+        pl.when(failed)
+        .then(text(frame, *_at("status.failureReason"), "resultDescription"))
+        .alias("event.reason"),
         *mapped(frame, FIELDS),
         *mapped(frame, {f"{_PROPERTIES}.{name}": _at(key) for name, key in PROPERTIES.items()}),
         mailbox(login).alias("user.name"),

@@ -74,7 +74,7 @@ FIELDS: Final = {
 }
 _CATEGORIES: Final = ("configuration", "web")
 _GROUPS: Final = r"^(team|org)\."
-_ACCESS: Final = r"^git\.(clone|fetch)$|^repo\.(access|download_zip)$"
+_ACCESS: Final = r"^git\.(clone|fetch)$|^repo\.download_zip$"
 _CREATION: Final = r"\..*(create|add)"
 _DELETION: Final = r"\..*(delete|remove)"
 _ACTION: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")

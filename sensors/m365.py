@@ -102,7 +102,7 @@ _TYPES: Final = {
     "access": r"^(File|Folder)(Accessed|Downloaded|Previewed|SyncDownloaded)",
     "change": r"^(File|Folder)(Modified|Moved|Renamed|Restored)|^Update user|^MemberAdded",
     "deletion": r"^(File|Folder)(Deleted|Recycled)|^Delete (user|group)|^GroupDeletion",
-    "creation": r"^(File|Folder)(Uploaded|Created|Copied|SyncUploaded)|^Add (user|group)\b|^(Team|Group)Creat",
+    "creation": r"^(File|Folder)(Uploaded|Created|Copied|SyncUp)|^Add (user|group)\b|^(Team|Group)Creat",
 }
 _CSV_DATA = r'"(\{(?:[^"]|"")*\})"'
 _HEADER = re.compile(r'^[^{\n]*"?\bAuditData\b', re.IGNORECASE)
@@ -287,8 +287,11 @@ def _people(frame: pl.DataFrame) -> list[pl.Expr]:
     shared = pl.when(text(frame, "TargetUserOrGroupType") != "SharePointGroup").then(
         text(frame, "TargetUserOrGroupName")
     )
-    other = pl.when(owner != user).then(owner)
-    target = pl.coalesce(directory, shared, text(frame, "TargetUserId"), other)
+    member = objects(frame, "Members", "UPN").list.first().struct.field("UPN")
+    other = pl.when((owner != user).fill_null(value=True)).then(owner)
+    target = pl.coalesce(
+        directory, shared, text(frame, "TargetUserId", "SharePointMetaData.From"), member, other
+    )
     return [
         text(frame, "UserId", "LogonUserSid", "ActorYammerUserId").alias("user.id"),
         *_person("user", user),

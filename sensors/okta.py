@@ -297,7 +297,7 @@ def _user_agent(frame: pl.DataFrame) -> list[pl.Expr]:
     system = only(text(frame, "client.userAgent.os"), "Unknown", "Unknown mobile")
     browser = only(text(frame, "client.userAgent.browser"), "UNKNOWN")
     return [
-        browser.alias("user_agent.name"),
+        browser.str.to_titlecase().alias("user_agent.name"),
         pl.when(system.str.contains(r"iPhone|iPad"))
         .then(pl.lit("iOS"))
         .otherwise(system)
