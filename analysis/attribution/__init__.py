@@ -73,8 +73,12 @@ class Attribution:
     _leases: pl.DataFrame  # held by computers
     _logons: pl.DataFrame  # computers, held by accounts
     _owners: pl.DataFrame  # host, owner
-    _personal: frozenset[str]
+    _personal: pl.Series  # computers of one person or two
+    _held: pl.Series = field(init=False)  # every address that somebody held
     counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._held = pl.concat([self._addresses["key"], self._leases["key"]]).unique()
 
     @classmethod
     def build(
@@ -104,7 +108,7 @@ class Attribution:
             _computers(found.filter(pl.col("kind") == "dhcp"), caps),
             _logons(logons, caps),
             owners,
-            frozenset(personal),
+            pl.Series(sorted(personal), dtype=pl.String),
         )
 
     def attach(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -120,7 +124,7 @@ class Attribution:
             frame = self.identity.assign(frame)
         found = self._known(frame)
         old, new = pl.col("account"), pl.col("#account")
-        kinds = dict(self.identity.accounts.select("account", "kind").iter_rows())
+        kinds = {name: self.identity.kind(name) for name in found[0].drop_nulls().unique()}
         kind = new.replace_strict(kinds, default="person", return_dtype=pl.String)
         done = frame.with_columns(found).with_columns(
             pl.coalesce(new, old).alias("account"),
@@ -172,18 +176,17 @@ class Attribution:
         ).with_columns(
             source.alias("source"), target.alias("target"), system=pl.col("system").fill_null(value=False)
         )
-        outside = (~is_inside(pl.col("source"))).fill_null(value=False) & ~self._held("source")
-        personal = pl.col("host").is_in(list(self._personal))
+        outside = (~is_inside(pl.col("source"))).fill_null(value=False) & ~self._is_held("source")
+        personal = pl.col("host").is_in(self._personal.implode())
         rows = rows.with_columns(
-            source=pl.when("nobody", self._held("source")).then("source"),
-            target=pl.when("nobody", outside, self._held("target")).then("target"),
+            source=pl.when("nobody", self._is_held("source")).then("source"),
+            target=pl.when("nobody", outside, self._is_held("target")).then("target"),
             host=pl.when(pl.col("here") & (pl.col("nobody") | (pl.col("system") & personal))).then("host"),
         )
         return rows.filter(pl.any_horizontal(pl.col("source", "target", "host").is_not_null())).sort("at")
 
-    def _held(self, name: str) -> pl.Expr:
-        known = pl.concat([self._addresses["key"], self._leases["key"]]).unique()
-        return pl.col(name).is_in(known.implode()).fill_null(value=False)
+    def _is_held(self, name: str) -> pl.Expr:
+        return pl.col(name).is_in(self._held.implode()).fill_null(value=False)
 
     def _by_address(self, asked: pl.DataFrame) -> pl.DataFrame:
         parts = []

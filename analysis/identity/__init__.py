@@ -75,7 +75,7 @@ class Identity:
 
         Names that were in no batch of `names` get an account of their own.
         """
-        if frame.is_empty():
+        if frame.is_empty() or not columns.names_anyone(frame):
             return frame.with_columns(account=pl.lit(None, pl.String)).with_columns(
                 pl.lit(None, pl.String).alias("account.kind")
             )
@@ -88,6 +88,10 @@ class Identity:
         )
         joined = people.join(table, on=columns.KEY, how="left", nulls_equal=True, maintain_order="left")
         return frame.with_columns(joined["account"], joined["account.kind"])
+
+    def kind(self, account: str) -> Kind:
+        """What an account is; one that is not known is a person's."""
+        return self._kind.get(account, "person")
 
     def _of(self, key: Key) -> tuple[str, Kind] | None:
         if key not in self._asked:

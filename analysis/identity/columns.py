@@ -60,6 +60,12 @@ def host(frame: pl.DataFrame) -> pl.Expr:
     return pl.when(~named.str.contains(_ADDRESS)).then(named.str.extract(r"^([^.]+)").str.head(15))
 
 
+def names_anyone(frame: pl.DataFrame) -> bool:
+    """Whether a batch has any column in which a person may be named; flows mostly have none."""
+    subjects = {f"{root}.{part}" for root in (*_SUBJECTS, "user.target") for part in _PARTS}
+    return not subjects.isdisjoint(frame.columns) or not {*_ALIASES, *_IDS}.isdisjoint(frame.columns)
+
+
 def principal(frame: pl.DataFrame) -> pl.DataFrame:
     """Who each event is about: the columns `KEY` and `full_name`, one row an event, all null for nobody.
 
@@ -149,14 +155,22 @@ def names(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if frame.is_empty():
         return pl.DataFrame(schema=SCHEMA)
+    if not names_anyone(frame):
+        return pl.concat([pl.DataFrame(schema=SCHEMA), _computers(frame)], how="diagonal")
     failed = _text(frame, "event.outcome") == "failure"
     worked = frame.select(pl.int_range(pl.len()).alias("row"), worked=~failed.fill_null(value=False))
     acted = principal(frame).with_columns(worked["worked"], events=pl.lit(1, pl.Int64)).filter(_named())
     named = others(frame).with_columns(worked=pl.lit(value=False), events=pl.lit(0, pl.Int64))
-    computers = frame.lazy().select(computer=host(frame), namespace=namespace(frame))
-    windows = computers.filter(namespace="windows").select("computer").drop_nulls().unique().collect()
-    found = [_distinct(pl.concat([acted, named])), windows]
+    found = [_distinct(pl.concat([acted, named])), _computers(frame)]
     return pl.concat([pl.DataFrame(schema=SCHEMA), *found], how="diagonal").select(*SCHEMA)
+
+
+def _computers(frame: pl.DataFrame) -> pl.DataFrame:
+    """The computers that wrote Windows' events: what may stand before an account of one computer alone."""
+    if {"host.name", "host.hostname"}.isdisjoint(frame.columns):
+        return pl.DataFrame(schema={"computer": pl.String})
+    computers = frame.lazy().select(computer=host(frame), namespace=namespace(frame))
+    return computers.filter(namespace="windows").select("computer").drop_nulls().unique().collect()
 
 
 def _distinct(people: pl.DataFrame) -> pl.DataFrame:
