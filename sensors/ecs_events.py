@@ -1,10 +1,10 @@
 """Events that are in the Elastic Common Schema already: molehunt's own, and those of other tools.
 
 `molehunt events` writes them as JSON lines with dotted names, or as Parquet; others nest them. A file is such
-if its first record has `@timestamp`, one of `event.dataset`, `event.module` and `ecs.version`, and `event.kind`
-or `event.category`, which only normalised records have. Winlogbeat's records (`winlog.*`) and Zeek's (`ts`) are
-other sensors', unless `molehunt.source.sha256` shows that they are ours. Every Parquet file is taken: nothing
-else here reads Parquet.
+if its first record has `@timestamp`, one of `event.dataset`, `event.module` and `ecs.version`, and one of
+`event.kind` and `event.category`, which only normalised records have. Records of Winlogbeat (`winlog.*`) and
+of Zeek (`ts`) are other sensors', unless `molehunt.source.sha256` shows them to be ours. Every Parquet file
+is taken: nothing else here reads Parquet.
 
 Events of ours keep their place in the log that they came from, so that evidence leads there. The place of
 other tools' events is the line in their file; where they say they came from is `molehunt.origin.path`.
@@ -31,6 +31,7 @@ _ROWS: Final = 100_000  # of a Parquet file, in one batch
 _LISTS: Final = pl.List(pl.String)
 _OURS: Final = "molehunt.source.sha256"
 _HERE: Final = ("log.offset", "log.file.line")  # in this file; what a record says of these is `record.<name>`
+_CONTEXT: Final = "roster."  # what HR says of a person is never taken from a log
 _UNMAPPED: Final = "molehunt.unmapped."
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.@-]")
 
@@ -114,8 +115,11 @@ def _events(table: pl.DataFrame, source: Source) -> Iterator[pl.DataFrame]:
             continue
         bare = column.name.removeprefix("record.")
         name = bare if bare in _HERE else column.name
-        for target, value in _targets(name, column, source):
-            columns.setdefault(target, value.alias(target))
+        # Under its own name a series is lost to Polars if that name is `*` or a pattern.
+        for target, value in _targets(name, column.alias("value"), source):
+            before = columns.get(target)
+            whole = value if before is None else before.zip_with(before.is_not_null(), value)
+            columns[target] = whole.alias(target)
     frame = pl.DataFrame(list(columns.values())) if columns else pl.DataFrame(height=table.height)
     frame = _placed(frame, table)
     missing = [name for name in ("@timestamp", "event.dataset") if name not in frame.columns]
@@ -140,13 +144,13 @@ def _targets(name: str, column: pl.Series, source: Source) -> Iterator[tuple[str
             values = lists.list.eval(pl.element().struct.field(part)).list.drop_nulls()
             yield f"{name}.{part}", _or_null(values)
         return
-    try:
-        want = schema.dtype(name)
-        # A name of the input may have what its vendor's root allows, but not what means something to Polars.
-        target = name if name in schema.dictionary() else _ODD.sub("_", name)
-    except KeyError:
-        want, target = pl.String(), f"{_UNMAPPED}{_ODD.sub('_', name)}"
-    yield target, _typed(column, want, source)
+    target = name
+    if name not in schema.dictionary():
+        # A name of the input may be what its vendor's root allows, but nothing that means more to Polars.
+        target = _ODD.sub("_", name)
+        if name.startswith(_CONTEXT) or name.split(".", 1)[0] not in schema.vendor_roots():
+            target = f"{_UNMAPPED}{target}"
+    yield target, _typed(column, schema.dtype(target), source)
 
 
 def _typed(column: pl.Series, want: pl.DataType, source: Source) -> pl.Series:

@@ -490,6 +490,8 @@ NAMES = st.sampled_from(
         "uri",
         "",
         "x y",
+        "^x.*$",
+        "*",
     ]
 )
 TYPES = st.sampled_from(

@@ -26,13 +26,13 @@ _TOLD: Final = ("host", "host.name")  # what they say of the machine that Zeek r
 class JsonRows:
     """Records of one log as columns, one a field.
 
-    Fields are looked up as series, never by `pl.col`: their names come from the input, and there `*` and
-    `^…$` would mean more than one column.
+    The names of fields come from the input, and to Polars `*` and `^…$` mean more than one column: no column
+    bears them here.
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._fields = {
-            column.name: column
+            column.name: column.alias("field")
             for column in frame.iter_columns()
             if column.name not in json_table.FRAME and column.null_count() < frame.height
         }
@@ -50,12 +50,12 @@ class JsonRows:
 
     def text(self, name: str) -> pl.Series:
         """String, null where unset or empty."""
-        field = self._fields[name].to_frame("field")
+        field = self._fields[name].to_frame()
         return field.select(json_table.text(field, "field")).to_series()
 
     def texts(self, name: str) -> pl.Series:
         """List(String), null where there is no element."""
-        field = self._fields[name].to_frame("field")
+        field = self._fields[name].to_frame()
         lists = field.select(json_table.texts(field, "field"))
         return lists.select(pl.when(pl.nth(0).list.len() > 0).then(pl.nth(0))).to_series()
 
