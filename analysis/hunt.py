@@ -77,9 +77,11 @@ def run(options: Options) -> Report:
 
 def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     found = _context_files(options)
-    context = load_context(found["roster"], found["geo_city"], found["geo_asn"], found["site"])
+    used = {kind: given or next(iter(found[kind]), None) for kind, given in _given(options).items()}
+    context = load_context(used["roster"], used["geo_city"], used["geo_asn"], used["site"])
     lake = Lake(options.lake or options.out / "lake")
-    intake = _read(options, lake, context, set(found.values()), say)
+    no_logs = {*used.values(), *(path for paths in found.values() for path in paths)}
+    intake = _read(options, lake, context, no_logs, say)
     if options.lake is None:  # a lake of this hunt's own answers for this hunt's inputs alone
         lake.only(manifest for manifest, _ in intake.manifests)
     say("who is who")
@@ -106,23 +108,27 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     return compose(material)
 
 
-def _context_files(options: Options) -> dict[str, Path | None]:
-    """The roster, site and geography files: those given, else those that lie among the inputs."""
-    given = {
+def _given(options: Options) -> dict[str, Path | None]:
+    return {
         "roster": options.roster,
         "geo_city": options.geo_city,
         "geo_asn": options.geo_asn,
         "site": options.site,
     }
+
+
+def _context_files(options: Options) -> dict[str, list[Path]]:
+    """Rosters, site and geography files that lie among the inputs."""
+    found: dict[str, list[Path]] = {kind: [] for kind in _given(options)}
     for path in files.walk(options.paths):
         kind = None if isinstance(path, Unread) or not path.is_file() else recognise(path)
-        if kind is not None and given[kind] is None and not isinstance(path, Unread):
-            given[kind] = path
-    return given
+        if kind is not None and not isinstance(path, Unread):
+            found[kind].append(path)
+    return found
 
 
 def _read(
-    options: Options, lake: Lake, context: Context, used: set[Path | None], say: Callable[[str], None]
+    options: Options, lake: Lake, context: Context, no_logs: set[Path | None], say: Callable[[str], None]
 ) -> Intake:
     def zone_for(path: str) -> ZoneInfo | None:
         return context.site.zone_for(path) or options.zone
@@ -131,7 +137,7 @@ def _read(
         lake,
         options.paths,
         zone_for,
-        is_context=lambda path: path in used or recognise(path) is not None,
+        is_context=no_logs.__contains__,
         progress=lambda path: say(f"reading {path}"),
     )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Person = dict[str, Any]
 _SHOWN: Final = 5  # lines named in a note before "and N more"
 _LEAST_COLUMNS: Final = 4
+_LONGEST_HEADER: Final = 80  # a longer cell is a log line, not the name of a column
 _LEAST_HR_COLUMNS: Final = 2
 _WHO: Final = ("employee_id", "name", "email", "username")
 _DATES: Final = ("start_date", "end_date")
@@ -72,6 +73,8 @@ def _hr_fields() -> frozenset[str]:
 
 
 def _field(header: str) -> tuple[str, int] | None:
+    if len(header) > _LONGEST_HEADER:
+        return None
     header = header.replace("#", " number ")
     for text in (header, re.sub(r"[(\[].*?[)\]]", "", header)):
         found = _synonyms().get(places.plain(text))

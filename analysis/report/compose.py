@@ -108,12 +108,13 @@ def _sources(intake: Intake) -> tuple[SourceRead, ...]:
 
 
 def _accounts(material: Material, findings: tuple[Finding, ...], now: datetime) -> tuple[Account, ...]:
-    scored = risk.assess(findings, material.identity.accounts, now)
+    known = risk.people(material.identity.accounts, material.context.roster, now)
+    scored = risk.assess(findings, known, now)
     of: dict[str, list[int]] = {}
     for index, finding in enumerate(findings):
         of.setdefault(finding.account, []).append(index)
     seen = _seen(material.profiles)
-    ordered = scored.join(material.identity.accounts.drop("kind"), on="account", how="left").join(
+    ordered = scored.join(material.identity.accounts, on="account", how="left").join(
         seen, on="account", how="left"
     )
     ordered = ordered.sort(
@@ -142,7 +143,7 @@ def _account(
         rank=rank,
         account=account,
         label=row["label"] or account,
-        kind=row["kind"],
+        kind=row["kind"] or "person",
         score=round(row["score"], 1),
         band=row["band"],
         identifiers=tuple(row["identifiers"] or ()),
