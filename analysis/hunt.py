@@ -102,7 +102,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         attribution=attribution,
         profiles=examined.profiles,
         findings=findings,
-        not_run=(*broken, *pack.plan(lake.columns()), *examined.anomalies.not_run()),
+        not_run=(*broken, *pack.plan(examined.columns), *examined.anomalies.not_run()),
         detections=len(pack.rules) + len(pack.correlations) + len(rules),
     )
     return compose(material)
@@ -175,6 +175,7 @@ class _Examined:
         self._correlations = Correlations(pack)
         self.anomalies = Anomalies(rules, context)
         self.profiles = profile.empty()
+        self.columns: dict[str, set[str]] = {}  # of each dataset, with what context and attribution added
 
     def add(
         self,
@@ -185,6 +186,7 @@ class _Examined:
         context: Context,
     ) -> None:
         known = context.enrich(attribution.attach(identity.assign(frame)))
+        self.columns.setdefault(dataset, set()).update(known.columns)
         matches = self._pack.match(known, dataset)
         self._findings.add(known, matches)
         self._correlations.add(known, matches)

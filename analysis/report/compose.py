@@ -164,9 +164,7 @@ def _why(findings: Sequence[Finding]) -> str:
         if held is None or _gravity(each) > _gravity(held):
             best[each.category] = each
     grave = sorted(best.values(), key=_gravity, reverse=True)
-    return "; ".join(
-        each.title[:1].lower() + each.title[1:] if index else each.title for index, each in enumerate(grave)
-    )
+    return ". ".join(each.title for each in grave)
 
 
 def _gravity(finding: Finding) -> float:
