@@ -32,13 +32,15 @@ _DETAILED: Final = 60  # accounts with a section of their own; the rest stand in
 
 def render(report: Report, out: TextIO) -> None:
     """Renderer: the whole page."""
-    ranked = [account for account in report.accounts if account.findings]
+    found = [account for account in report.accounts if account.findings]
+    ranked = [account for account in found if account.band != "none"]
     template = _environment().get_template("report.html.j2")
     out.writelines(
         template.generate(
             report=report,
             detailed=ranked[:_DETAILED],
             brief=ranked[_DETAILED:],
+            weak=[account for account in found if account.band == "none"],
             quiet=[account for account in report.accounts if not account.findings],
             unattributed=[finding for finding in report.findings if not finding.account],
             band_counts={

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from analysis.finding import CATEGORIES
+from analysis.finding import CATEGORIES, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from analysis.finding import Finding
     from analysis.report.document import Account, Outbound
@@ -21,6 +21,7 @@ _WIDTH: Final = 720
 _LEFT: Final = 110
 _LANE: Final = 24
 _BARS: Final = 56
+_DATE: Final = 36  # how wide a date is written, for the last one to stay inside
 _DAYS_AT_MOST: Final = 400  # of a longer history the page shows the end
 
 
@@ -47,14 +48,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One finding on the timeline, from its first to its last event."""
+    """A finding on the timeline: a thin span from first to last day, a block on each day that it shows."""
 
     x: float
     y: float
     width: float
+    height: float
     level: str
-    category: str
     title: str
+    span: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ def timeline(account: Account, findings: Iterable[Finding]) -> Picture | None:
     def x(on: date) -> float:
         return _LEFT + max(0, (on - first).days) * step
 
-    marks = tuple(_mark(each, lanes.index(each.category) * _LANE, x, step) for each in found)
+    # The gravest are drawn last, so that none of them is hidden; all spans lie under all blocks.
+    drawn = [mark for each in found for mark in _marks(each, lanes.index(each.category) * _LANE, x, step)]
+    marks = tuple(sorted(drawn, key=lambda mark: (not mark.span, Level[mark.level.upper()], -mark.width)))
     top = len(lanes) * _LANE + 8
     most = max((count for _, count in account.days), default=1)
     bars = tuple(
@@ -103,17 +107,22 @@ def timeline(account: Account, findings: Iterable[Finding]) -> Picture | None:
     labels += [Label(0, top + _BARS - 4, "activity")]
     every = max(1, round(((last - first).days + 1) / 8))
     labels += [
-        Label(x(on), top + _BARS + 16, f"{on.day} {on:%b}")
+        Label(min(x(on), _WIDTH - _DATE), top + _BARS + 16, f"{on.day} {on:%b}")
         for on in (first + timedelta(days=number) for number in range(0, (last - first).days + 1, every))
     ]
     return Picture(_WIDTH, top + _BARS + 22, bars, tuple(labels), marks, base=top + _BARS)
 
 
-def _mark(finding: Finding, top: float, x: Callable[[date], float], step: float) -> Mark:
+def _marks(finding: Finding, top: float, x: Callable[[date], float], step: float) -> Iterator[Mark]:
     first, last = (moment.astimezone(UTC).date() for moment in (finding.first_seen, finding.last_seen))
-    begin, end = x(first), x(last) + step
-    title = f"{finding.title}: {first} to {last}, {finding.count:,} events"
-    return Mark(begin, top + 4, max(6, end - begin - 1), finding.level.name.lower(), finding.category, title)
+    level = finding.level.name.lower()
+    when = f"{first}" if first == last else f"{first} to {last}"
+    title = f"{finding.title}: {when}, {finding.count:,} event{'s' if finding.count != 1 else ''}"
+    if first != last:
+        yield Mark(x(first), top + 9, max(6, x(last) + step - x(first) - 1), 5, level, title, span=True)
+    shown = {first, last, *(each.at.astimezone(UTC).date() for each in finding.evidence)}
+    for on in sorted(shown):
+        yield Mark(x(on), top + 4, max(6, step - 1), 15, level, title)
 
 
 def clock(account: Account) -> Picture | None:
@@ -166,7 +175,7 @@ def outbound(days: tuple[Outbound, ...]) -> Picture | None:
     )
     every = max(1, round(count / 6))
     labels = tuple(
-        Label(number * step, top + high + 14, f"{on.day} {on:%b}")
+        Label(min(number * step, 360 - _DATE), top + high + 14, f"{on.day} {on:%b}")
         for number in range(0, count, every)
         for on in (first + timedelta(days=number),)
     )
