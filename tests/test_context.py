@@ -105,7 +105,7 @@ def test_site_as_design_has_it(tmp_path: Path) -> None:
 def test_the_same_site_as_toml(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(
-        'domain = "corp.example"\nservice_accounts = ["svc-*"]\n[sources."asa.log"]\ntimezone = "Eastern Time"\n'
+        'domain = "corp.example"\nservice_accounts = ["svc-*"]\n[sources."asa.log"]\ntimezone = "ET"\n'
     )
     site, notes = load_site(path)
     assert site.zone_for("asa.log") == ZoneInfo("America/New_York")

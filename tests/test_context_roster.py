@@ -249,7 +249,7 @@ def test_a_file_that_is_no_roster(tmp_path: Path) -> None:
     "text",
     [
         "timestamp,user,source ip,action\n2024-01-01,ann,203.0.113.9,login\n",
-        "Receive Time,Serial Number,Source User,Public IP,Client Ver,Host Name,Status,Region\n1,2,3,4,5,6,7,8\n",
+        "Receive Time,Serial Number,Source User,Public IP,Host Name,Status,Region\n1,2,3,4,5,6,7\n",
         '{"user": "ann", "department": "x"}\n',
         "",
     ],
@@ -330,3 +330,10 @@ def test_no_text_breaks_the_readers(text: str) -> None:
         dates.parse(text, day_first=True)
     except ValueError:
         return
+
+
+def test_a_program_that_has_a_header_in_it_is_no_roster(tmp_path: Path) -> None:
+    program = (
+        'HEADER = "employee_id,name,email,department,title,manager"\n' + "def f(a, b):\n    return a, b\n" * 9
+    )
+    assert recognise(write(tmp_path, program, name="people.py")) is None

@@ -494,3 +494,11 @@ def test_many_names_do_not_take_long_or_deep() -> None:
     chain += [okta(f"n{n}@c.example", f"00u{n}") for n in range(3000)]
     accounts, _ = who(chain)
     assert set(accounts) == {"n0@c.example"}
+
+
+def test_computers_with_one_sid_stay_two() -> None:
+    sid = "S-1-5-21-1-2-3-500"
+    accounts, _ = who(
+        [security("LT1$", sid=sid), security("LT2$", sid=sid), security("LT1$", "WORKGROUP", sid)]
+    )
+    assert accounts[:2] == [r"CORP\lt1$", r"CORP\lt2$"]

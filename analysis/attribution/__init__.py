@@ -286,7 +286,9 @@ def _computers(found: pl.DataFrame, caps: Caps) -> pl.DataFrame:
     )
     known = found.join(named.filter(n=1).drop("n"), on="mac", how="left", maintain_order="left")
     holder = pl.coalesce("host", "known", pl.lit("mac:") + pl.col("mac"))
-    length = pl.coalesce("length", pl.lit(caps.lease, pl.Duration("us")))
+    # A client renews after half its lease, by unicast (RFC 2131, 4.4.5), which a sensor need not see: one
+    # renewal is granted.
+    length = pl.coalesce(pl.col("length") * 1.5, pl.lit(caps.lease, pl.Duration("us")))
     leased = known.with_columns(holder=pl.when("ends").then(None).otherwise(holder))
     leased = leased.filter(pl.col("ends") | pl.col("holder").is_not_null()).select(found.columns)
     return holders.changes(_signs(leased, pl.lit("dhcp"), length))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "ContextError", "Geo", "LogHint", "Site", "load_context", "recognise"]
 
 Kind = Literal["roster", "site", "geo_city", "geo_asn"]
-_HEAD: Final = 256 << 10
+_HEAD: Final = 64 << 10
 _SITE_BYTES: Final = 1 << 20  # a larger file is no site file
 _ON_EVENTS: Final = (
     "name", "department", "title", "team", "manager", "location_country", "location_city", "location_region",

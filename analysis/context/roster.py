@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Person = dict[str, Any]
 _SHOWN: Final = 5  # lines named in a note before "and N more"
 _LEAST_COLUMNS: Final = 4
+_MOST_UNEVEN: Final = 0.1  # of the rows; more is no table
 _LONGEST_HEADER: Final = 80  # a longer cell is a log line, not the name of a column
 _LEAST_HR_COLUMNS: Final = 2
 _WHO: Final = ("employee_id", "name", "email", "username")
@@ -93,7 +94,7 @@ def looks_like_roster(head: bytes) -> bool:
         table = read_table(decode(head), lambda cells: len(_fields(cells)))
     except csv.Error:
         return False
-    if table is None:
+    if table is None or not table.rows or len(table.uneven) > 1 + _MOST_UNEVEN * len(table.rows):
         return False
     fields = _fields(table.header)
     named = fields & {*_WHO, "first_name"}

@@ -198,8 +198,8 @@ def _person(
         bare = named if named[0] == "bare" else None
     kind: Kind = "person"
     if name and name.endswith("$"):
-        kind = "machine"
-    elif any(looks_like_service(node[-1]) for node in shown if node[0] != "id") or (
+        return Principal((named,), None, "machine", {named: shown[named]})
+    if any(looks_like_service(node[-1]) for node in shown if node[0] != "id") or (
         name and is_shared(name.casefold()) and not any(node[0] in {"mail", "login"} for node in shown)
     ):
         kind = "service"
