@@ -33,8 +33,8 @@ class Windows:
             return True
         head = titles.blanked(head)
         text = framing.text_head(head).lstrip()
-        if text.startswith("<"):
-            return _XML.search(text) is not None
+        if _is_xml(text):
+            return True
         return text.startswith(("{", "[")) and any(_is_event(value) for value in json_table.peek(head)[:1])
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
@@ -44,7 +44,7 @@ class Windows:
         if source.head.startswith(evtx_chunks.MAGIC):
             frames, columns = evtx_chunks.events(source), event_json.columns
             dropped = _PLACE
-        elif framing.text_head(source.head).lstrip().startswith("<"):
+        elif _is_xml(framing.text_head(source.head).lstrip()):
             frames, columns = event_xml.events(source), event_xml.columns
         else:
             frames, columns = json_table.records(source), event_json.columns
@@ -53,6 +53,12 @@ class Windows:
                 events = columns(part, source)
                 if events.height and (mapped_events := mapped(events, source)).height:
                     yield mapped_events.drop(dropped)
+
+
+def _is_xml(text: str) -> bool:
+    """Whether text holds event XML: from its beginning, or after the rest of an event that was cut off."""
+    found = _XML.search(text)
+    return found is not None and (text.startswith("<") or "</Event>" in text[: found.start()])
 
 
 def _is_event(value: dict[str, Any]) -> bool:

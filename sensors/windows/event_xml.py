@@ -7,6 +7,9 @@ is Microsoft's ("Event Schema", learn.microsoft.com/windows/win32/wes/eventschem
 
 from __future__ import annotations
 
+import codecs
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 _END: Final = b"</Event>"
 _START: Final = r"<Event[\s>]"
+_BEGIN: Final = re.compile(_START.encode())
 _EVENT_BYTES: Final = 16 << 20  # Windows refuses events above 64 KiB; more is no event
 _LEAF: Final = r"<[A-Za-z_][^<>]*(?:/>|>[^<]*</)"
 _CONTAINERS: Final = ["EventData", "UserData", "EventXML", "RenderingInfo"]  # without content: no datum
@@ -68,79 +72,84 @@ _ENTITIES: Final = {
 
 def events(source: Source) -> Iterator[pl.DataFrame]:
     """The events of a text file: `text`, `log.offset`, `log.file.line`; what is cut off is named as lost."""
-    offset, line = 0, 1
+    offset = len(codecs.BOM_UTF8) if source.head.startswith(codecs.BOM_UTF8) else 0
+    line = 1
     held = b""
     for chunk in framing.chunks(source):
-        cut = chunk.rfind(_END)
-        if cut < 0:
-            # The end tag may lie across the seam between two chunks.
-            held += chunk
-            cut = held.rfind(_END)
-            block, held = (held[: cut + len(_END)], held[cut + len(_END) :]) if cut >= 0 else (b"", held)
-        else:
-            block, held = held + chunk[: cut + len(_END)], chunk[cut + len(_END) :]
-        if block:
-            yield _split(block, offset, line, source)
-            offset, line = offset + len(block), line + block.count(b"\n")
+        # The end tag may lie across the seam between two chunks.
+        seam = max(len(held) - len(_END), 0)
+        held += chunk
+        cut = held.rfind(_END, seam) + len(_END)
+        if cut >= len(_END):
+            block, held = held[:cut], held[cut:]
+            yield _split(_readable(block, offset, line, source), offset, line, source)
+            offset, line = offset + cut, line + block.count(b"\n")
         elif len(held) > _EVENT_BYTES:
             source.lost("no event ends here for 16 MiB", line=line, offset=offset, sample=held[:200])
             offset, line, held = offset + len(held), line + held.count(b"\n"), b""
-    if b"<Event " in held or b"<Event>" in held:
+    if _BEGIN.search(held):
+        line += held[: len(held) - len(held.lstrip())].count(b"\n")
         source.lost("the file ends within an event", line=line, offset=offset, sample=held.lstrip())
 
 
-def _split(block: bytes, offset: int, line: int, source: Source) -> pl.DataFrame:
+def _readable(block: bytes, offset: int, line: int, source: Source) -> str:
+    """The text of a block; a byte that is not UTF-8 becomes `?`, so that offsets stay what they are."""
+    try:
+        return block.decode()
+    except UnicodeDecodeError as error:
+        line += block.count(b"\n", 0, error.start)
+        source.lost(
+            "not UTF-8 from here on in places; unreadable bytes stand as ?",
+            line=line,
+            offset=offset + error.start,
+            sample=block[error.start : error.start + 20],
+            count=0,
+        )
+        return block.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode()
+
+
+def _split(block: str, offset: int, line: int, source: Source) -> pl.DataFrame:
     """The events of a block that ends with an end tag."""
-    pieces = pl.DataFrame({"piece": pl.Series(block.split(_END)[:-1], dtype=pl.Binary)})
-    frame = pieces.select(
-        pl.col("piece"),
-        pl.col("piece").cast(pl.String, strict=False).alias("text"),
-        (pl.col("piece").bin.size().cast(pl.Int64) + len(_END)).cum_sum().alias("ends"),
-    ).with_columns(
-        pl.col("text").str.find(_START).cast(pl.Int64).alias("start"),
-        pl.col("text").str.count_matches(_START).alias("starts"),
-        pl.col("text").str.count_matches("\n", literal=True).cast(pl.Int64).cum_sum().alias("lines"),
+    piece = pl.col("piece")
+    bytes_before = (piece.str.len_bytes().cast(pl.Int64) + len(_END)).cum_sum().shift(1, fill_value=0)
+    lines_before = _newlines(piece).cum_sum().shift(1, fill_value=0)
+    frame = pl.DataFrame({"piece": block.split(_END.decode())[:-1]}).select(
+        piece,
+        piece.str.find(_START).cast(pl.Int64).alias("start"),
+        piece.str.count_matches(_START).alias("starts"),
+        (bytes_before + offset).alias("log.offset"),
+        (lines_before + line).alias("log.file.line"),
     )
-    frame = frame.with_columns(
-        pl.col("ends").shift(1, fill_value=0).alias("log.offset") + offset + pl.col("start"),
-        pl.col("lines").shift(1, fill_value=0).alias("log.file.line")
-        + line
-        + pl.col("piece").bin.slice(0, pl.col("start")).cast(pl.String, strict=False).str.count_matches("\n"),
-        pl.col("piece").bin.slice(pl.col("start"), None).cast(pl.String, strict=False).alias("text"),
+    whole = pl.col("starts") == 1
+    if not frame.select(whole.all()).item():
+        frame = pl.concat([frame.filter(whole), _mended(frame.filter(~whole), source)]).sort("log.offset")
+    before = piece.cast(pl.Binary).bin.head(pl.col("start")).cast(pl.String)  # a declaration, line ends
+    return frame.select(
+        piece.cast(pl.Binary).bin.slice(pl.col("start")).cast(pl.String).alias("text"),
+        pl.col("log.offset") + pl.col("start"),
+        pl.col("log.file.line") + _newlines(before),
     )
-    if frame.select((pl.col("starts") != 1).fill_null(value=True).any()).item():
-        frame = _mend(frame, offset, line, source)
-    return frame.select("text", "log.offset", "log.file.line")
 
 
-def _mend(frame: pl.DataFrame, offset: int, line: int, source: Source) -> pl.DataFrame:
-    """Damaged stretches: the last beginning before an end tag is the event's, the rest is named as lost."""
+def _newlines(text: pl.Expr) -> pl.Expr:
+    return text.str.count_matches("\n", literal=True).cast(pl.Int64)
+
+
+def _mended(pieces: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Pieces with no beginning or several: the last is the event's, what is before it is named as lost."""
     rows = []
-    at = 0
-    for piece, text, ends, starts, where, row_line in frame.select(
-        "piece", "text", "ends", "starts", "log.offset", "log.file.line"
-    ).iter_rows():
-        here, at = offset + at, ends
-        if text is not None and starts == 1:
-            rows.append((text, where, row_line))
-            continue
-        clean = piece.decode("utf-8", "replace")
-        begin = max(clean.rfind("<Event "), clean.rfind("<Event>"), clean.rfind("<Event\n"))
-        lost = clean if begin < 0 else clean[:begin]
-        reason = "an event without its beginning" if begin < 0 else "an event without its end"
-        if lost.strip() and (begin < 0 or "<Event" in lost.replace("<Events", "")):
-            source.lost(reason, line=row_line, offset=here, sample=lost.strip())
-        if "\N{REPLACEMENT CHARACTER}" in clean:
-            source.lost(
-                "not UTF-8 in places; unreadable bytes stand as \N{REPLACEMENT CHARACTER}",
-                line=row_line,
-                offset=here,
-                count=0,
-            )
-        if begin >= 0:
-            before = len(clean[:begin].encode())
-            rows.append((clean[begin:], here + before, row_line or line))
-    return pl.DataFrame(rows, schema=["text", "log.offset", "log.file.line"], orient="row")
+    for text, _, _, offset, line in pieces.iter_rows():
+        piece = text.encode()
+        begins = [match.start() for match in _BEGIN.finditer(piece)]
+        spans = [(at, end, "an event without its end") for at, end in pairwise(begins)]
+        if not begins:
+            spans = [(0, len(piece), "an event without its beginning")]
+        for at, end, reason in spans:
+            lines = piece.count(b"\n", 0, at)
+            source.lost(reason, line=line + lines, offset=offset + at, sample=piece[at:end].strip())
+        if begins:
+            rows.append((text, begins[-1], 1, offset, line))
+    return pl.DataFrame(rows, schema=pieces.schema, orient="row")
 
 
 def columns(frame: pl.DataFrame, source: Source) -> pl.DataFrame:

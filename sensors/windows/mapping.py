@@ -6,8 +6,10 @@ facts in `winlog.*` and keep them.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -18,6 +20,9 @@ from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
 if TYPE_CHECKING:
     from sensors.sensor import Source
+    from sensors.windows.tables import Rule
+
+_USER: Final = ("user.name", "user.domain", "user.id")
 
 
 def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -89,41 +94,46 @@ def _writer(frame: pl.DataFrame) -> pl.DataFrame:
         for field, name in names.items()
         if f"winlog.user.{name}" in frame.columns
     }
-    return values.added(frame, given, pl.col("user.name").is_null() if "user.name" in frame.columns else None)
+    said = [pl.col(field).is_not_null() for field in ("user.name", "user.id") if field in frame.columns]
+    return values.added(frame, given, ~pl.any_horizontal(said) if said else None)
 
 
 def _fields(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds the fields of `fields.toml`."""
     groups = set(frame["_group"].unique())
+    rules = [rule for rule in tables().rules if rule.group is None or rule.group in groups]
     present = frozenset(frame.columns)
-    masks: dict[tuple[int | None, tuple[int, ...]], str] = {}
     # Field → how its text is read and where it may stand, in the order in which that is tried.
     ways: dict[str, list[tuple[str, list[pl.Expr]]]] = defaultdict(list)
+    masks: dict[str, pl.Expr] = {}
     used: set[str] = set()
-    for rule in tables().rules:
-        if rule.group is not None and rule.group not in groups:
-            continue
-        mask = masks.setdefault((rule.group, rule.keys), f"_mask{len(masks)}")
-        for field, (how, data) in rule.fields.items():
-            columns = [name for name in (_column(datum) for datum in data) if name in present]
-            if not columns:
-                continue
-            used.update(columns)
-            raw = pl.coalesce(f"_{name}" for name in columns)
-            raw = raw if rule.group is None else pl.when(pl.col(mask)).then(raw)
+    taken: list[pl.Expr] = []  # events whose user is told by a rule that was tried before
+    for number, rule in enumerate(rules):
+        places = {
+            field: (how, columns)
+            for field, (how, data) in rule.fields.items()
+            if (columns := [name for name in (_column(datum) for datum in data) if name in present])
+        }
+        used.update(name for _, columns in places.values() for name in columns)
+        mask = _mask(rule)
+        if mask is not None:
+            masks[f"_rule{number}"] = mask
+            mask = pl.col(f"_rule{number}")
+        users = mask
+        if "user.name" in rule.fields and (mask is not None or "user.name" in places):
+            named = mask if mask is not None else _raw(places["user.name"][1]).is_not_null()
+            users = functools.reduce(operator.and_, (~other for other in taken), named)
+            taken.append(named)
+        for field, (how, columns) in places.items():
+            when = users if field in _USER else mask
+            raw = _raw(columns) if when is None else pl.when(when).then(_raw(columns))
             tried = ways[field]
             if tried and tried[-1][0] == how:
                 tried[-1][1].append(raw)  # read once, whichever of the places it stands in
             else:
                 tried.append((how, [raw]))
-    frame = frame.with_columns(
-        *(values.text(pl.col(name)).alias(f"_{name}") for name in used),
-        *(
-            (pl.col("_key").is_in(keys) if keys else pl.col("_group") == group).alias(mask)
-            for (group, keys), mask in masks.items()
-            if group is not None
-        ),
-    )
+    cleaned = {f"_{name}": values.text(pl.col(name)) for name in used}
+    frame = frame.with_columns(expr.alias(name) for name, expr in (masks | cleaned).items())
     return values.added(
         frame,
         {
@@ -131,6 +141,18 @@ def _fields(frame: pl.DataFrame) -> pl.DataFrame:
             for field, tried in ways.items()
         },
     )
+
+
+def _mask(rule: Rule) -> pl.Expr | None:
+    """The events of a rule; None for all."""
+    if rule.keys:
+        return pl.col("_key").is_in(rule.keys)
+    return None if rule.group is None else pl.col("_group") == rule.group
+
+
+def _raw(columns: list[str]) -> pl.Expr:
+    """The first text there is in columns, once `_fields` has cleaned them."""
+    return pl.coalesce(f"_{name}" for name in columns)
 
 
 def _column(datum: str) -> str:

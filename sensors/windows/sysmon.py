@@ -17,10 +17,10 @@ from sensors.windows.tables import EVENT_DATA, SPAN, tables
 _OF_PROCESS: Final = (1, 25)
 _OF_FILE: Final = (6, 7, 11, 15, 23, 24, 26, 27, 28, 29)
 _HASHES: Final = {
-    "hash.md5": r"MD5=([0-9A-Fa-f]{32})",
-    "hash.sha1": r"SHA1=([0-9A-Fa-f]{40})",
-    "hash.sha256": r"SHA256=([0-9A-Fa-f]{64})",
-    "pe.imphash": r"IMPHASH=([0-9A-Fa-f]{32})",
+    "hash.md5": (r"(?:^|,)MD5=([0-9A-Fa-f]{32})", 32),
+    "hash.sha1": (r"SHA1=([0-9A-Fa-f]{40})", 40),
+    "hash.sha256": (r"SHA256=([0-9A-Fa-f]{64})", 64),
+    "pe.imphash": (r"IMPHASH=([0-9A-Fa-f]{32})", 32),
 }
 _HIVES: Final = {
     "HKEY_CLASSES_ROOT": "HKCR",
@@ -53,7 +53,11 @@ def _hashed(frame: pl.DataFrame, group: int) -> pl.DataFrame:
     if not named:
         return frame
     hashes = pl.coalesce(named)
-    found = {field: hashes.str.extract(pattern).str.to_lowercase() for field, pattern in _HASHES.items()}
+    # Sysmon writes zeros for a hash that it could not make.
+    found = {
+        field: hashes.str.extract(pattern, 1).str.to_lowercase().replace("0" * length, None)
+        for field, (pattern, length) in _HASHES.items()
+    }
     of_process, of_file = _event(group, *_OF_PROCESS), _event(group, *_OF_FILE)
     frame = values.added(frame, {f"process.{field}": value for field, value in found.items()}, of_process)
     frame = values.added(frame, {f"file.{field}": value for field, value in found.items()}, of_file)

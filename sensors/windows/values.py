@@ -82,6 +82,11 @@ def guid(value: pl.Expr) -> pl.Expr:
     return text(pl.when(plain != "").then(pl.concat_str(pl.lit("{"), plain, pl.lit("}"))))
 
 
+def sid(value: pl.Expr) -> pl.Expr:
+    """A security identifier; S-1-0-0 is nobody's."""
+    return pl.when(value != "S-1-0-0").then(value)
+
+
 def rdn(value: pl.Expr) -> pl.Expr:
     r"""First value of a distinguished name, `Doe, Jane` of `CN=Doe\, Jane,OU=Staff,DC=corp` (RFC 4514)."""
     first = value.str.extract(r"^[A-Za-z]+=((?:[^,\\]|\\.)+)")
@@ -151,6 +156,7 @@ HOW: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
     "ip": address,
     "port": port,
     "number": number,
+    "sid": sid,
     "guid": guid,
     "lower": lambda value: text(value.str.to_lowercase()),
     "rdn": rdn,
