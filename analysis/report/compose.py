@@ -226,7 +226,19 @@ class _People:
         frame = self._of("places", account)
         if frame is None:
             return ()
-        top = frame.sort("events", descending=True).head(_PLACES)
+        # Vendors write one network's name in several ways; an address is one place, named as most events do.
+        top = (
+            frame.sort("events", descending=True)
+            .group_by("source.ip", maintain_order=True)
+            .agg(
+                pl.col("country", "region", "city", "organization").drop_nulls().first(),
+                pl.col("events").sum(),
+                pl.col("first").min(),
+                pl.col("last").max(),
+            )
+            .sort("events", "source.ip", descending=[True, False])
+            .head(_PLACES)
+        )
         return tuple(
             Place(
                 row["source.ip"],
@@ -296,7 +308,7 @@ def _opening(person: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     role = person.get("title") or "Employee"
     home = ", ".join(str(person[part]) for part in ("location_city", "location_region") if person.get(part))
-    return (f"{role} since {start:%d %b %Y}{f', at home in {home} by the roster' if home else ''}.",)
+    return (f"{role} since {start.day} {start:%b %Y}{f', at home in {home} by the roster' if home else ''}.",)
 
 
 def _sentence(finding: Finding) -> str:
