@@ -137,7 +137,9 @@ class Entra:
             category = text(table, "category")
             other = category.is_not_null() & ~category.str.contains(r"(?i)SignInLogs$")
             principal = text(table, *_at("userPrincipalName", "servicePrincipalId", "appId")).is_not_null()
-            yield _events(json_table.kept(table, ~other & principal, source, "no sign-in"))
+            kept = json_table.kept(table, ~other & principal, source, "no sign-in")
+            if kept.height:
+                yield _events(kept)
 
 
 SENSOR = Entra()

@@ -102,9 +102,9 @@ class GitHub:
         """The events in input order; records without an action are named in `source.unread`."""
         for frame in json_table.records(source):
             table = json_table.table(frame, source)
-            yield _events(
-                json_table.kept(table, text(table, "action").is_not_null(), source, "no audit event")
-            )
+            kept = json_table.kept(table, text(table, "action").is_not_null(), source, "no audit event")
+            if kept.height:
+                yield _events(kept)
 
 
 SENSOR = GitHub()

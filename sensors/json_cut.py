@@ -29,7 +29,8 @@ PAGE: Final = (
 _PAGE_BYTES = re.compile(PAGE.removeprefix("^").encode())
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:\s*')
 _FIRST_KEY = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"')
-_OPENS_LINE = re.compile(rb"\n\s*(?=[{\[])")
+_OPENS_LINE = re.compile(rb"\n([ \t]*)(?=[{\[])")
+_LOOK_AHEAD: Final = 1 << 16
 
 
 def after_page_opens(blob: bytes) -> int:
@@ -131,12 +132,16 @@ class Cutter:
     def _way_back(self, blob: bytes, at: int, why: int) -> re.Pattern[bytes]:
         """What the beginning of the next record looks like after the broken one at `at`.
 
-        It stands in the same column of a later line. Where everything is on one line, it begins with the same
-        key.
+        It stands in the same column of a later line; where there was none, in the least column that a line
+        beginning with a bracket has. Where everything is on one line, it begins with the same key.
         """
         key = _FIRST_KEY.match(blob, at)
         if self.one_line and key:
             return re.compile(rb"\}\s*,\s*(?=" + re.escape(key[0]) + rb")")
+        column = self._column(blob, at)
         if why == json_scan.GARBAGE:
-            return _OPENS_LINE
-        return re.compile(rb"\n[ \t]{%d}(?=[{\[])" % self._column(blob, at))
+            indents = [len(found[1]) for found in _OPENS_LINE.finditer(blob, at, at + _LOOK_AHEAD)]
+            if not indents:
+                return _OPENS_LINE
+            column = min(indents)
+        return re.compile(rb"\n[ \t]{%d}(?=[{\[])" % column)

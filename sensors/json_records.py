@@ -73,21 +73,28 @@ def peek(head: bytes) -> tuple[dict[str, Any], ...]:
 def _is_lines(head: bytes) -> bool:
     """Whether a source that begins with `head` has one record a line, or something like it.
 
-    That is so if its first line is whole, or if its beginning cannot be cut into records any other way (a log
-    that begins amid a record).
+    So it is if its first line is whole. If its beginning is broken (a log that begins amid a record), then
+    whole lines further on decide.
     """
     blob = framing.text_head(head).encode()
-    first, _, _ = blob.lstrip().partition(b"\n")
+    first, _, others = blob.lstrip().partition(b"\n")
     if first.startswith(b"["):
         return False
-    data = np.frombuffer(first, np.uint8)
-    stop = json_scan.value_end(data, 0, len(data))
-    if stop >= 0:
-        return first[stop:].strip(b"\r \t\0") == b""
+    if _whole(first):
+        return True
     cutter = Cutter()
-    cutter.feed(blob, final=False)
+    spans, _ = cutter.feed(blob, final=False)
     begins = blob.find(b"{")
-    return begins < 0 or any(start <= begins for start, _ in cutter.take_broken())
+    if begins >= 0 and all(start > begins for start, _ in cutter.take_broken()):
+        return False
+    return not len(spans) or any(_whole(line) for line in others.split(b"\n") if line.startswith(b"{"))
+
+
+def _whole(line: bytes) -> bool:
+    """Whether a line is one JSON value and nothing else."""
+    data = np.frombuffer(line, np.uint8)
+    stop = json_scan.value_end(data, 0, len(data))
+    return stop >= 0 and not line[stop:].strip(b"\r \t\0")
 
 
 def _cut(source: Source) -> Iterator[pl.DataFrame]:

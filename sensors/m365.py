@@ -133,7 +133,9 @@ class M365:
             record = text(table, "CreationTime").is_not_null() & (
                 text(table, "RecordType").is_not_null() | text(table, "Operation").is_not_null()
             )
-            yield _events(json_table.kept(table, record, source, "no audit record"))
+            kept = json_table.kept(table, record, source, "no audit record")
+            if kept.height:
+                yield _events(kept)
 
 
 SENSOR = M365()

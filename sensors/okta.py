@@ -162,6 +162,7 @@ OUTCOME: Final = {
     r"^(?i:failure|deny)$": "failure",
     r".": "unknown",
 }
+TARGET: Final = {"id": "id", "type": "type", "alternate_id": "alternateId", "display_name": "displayName"}
 _PERSON: Final = ("User", "AppUser")
 
 
@@ -187,9 +188,9 @@ class Okta:
         """The events in input order."""
         for frame in json_table.records(source):
             table = json_table.table(frame, source)
-            yield _events(
-                json_table.kept(table, text(table, "eventType").is_not_null(), source, "no log event")
-            )
+            kept = json_table.kept(table, text(table, "eventType").is_not_null(), source, "no log event")
+            if kept.height:
+                yield _events(kept)
 
 
 SENSOR = Okta()
@@ -197,6 +198,7 @@ SENSOR = Okta()
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """LogEvents, shredded, as ECS."""
+    frame = _with_targets(frame)
     action = text(frame, "eventType")
     login = only(text(frame, "actor.alternateId"), "unknown", "null")
     full_name = text(frame, "actor.displayName")
@@ -229,7 +231,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         domain.alias("client.domain"),
         *_risk(frame),
         *_user_agent(frame),
-        *_targets(frame),
+        *_targets(),
     )
     return events.with_columns(
         related(["source.ip"]).alias("related.ip"),
@@ -305,23 +307,25 @@ def _user_agent(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _targets(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Whom or what was acted on: all of it in `okta.target.*`, the first person and group in ECS words."""
-    target = objects(frame, "target", "id", "type", "alternateId", "displayName")
+def _with_targets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds what was acted on as `~target`, and of it the first person and the first group."""
     kind = pl.element().struct.field("type")
-    person = target.list.filter(kind.is_in(_PERSON)).list.first()
-    group = target.list.filter(kind.str.contains("Group")).list.first()
-    login = only(person.struct.field("alternateId"), "unknown", "null")
+    return frame.with_columns(objects(frame, "target", *TARGET.values()).alias("~target")).with_columns(
+        pl.col("~target").list.filter(kind.is_in(_PERSON)).list.first().alias("~person"),
+        pl.col("~target").list.filter(kind.str.contains("Group")).list.first().alias("~group"),
+    )
+
+
+def _targets() -> list[pl.Expr]:
+    """Whom or what was acted on: all of it in `okta.target.*`, the first person and group in ECS words."""
+    person, group = pl.col("~person").struct, pl.col("~group").struct
+    login = only(person.field("alternateId"), "unknown", "null")
     return [
-        *_names(
-            "user.target", login, person.struct.field("displayName"), person.struct.field("id")
-        ),
-        group.struct.field("displayName").alias("user.target.group.name"),
-        group.struct.field("id").alias("user.target.group.id"),
+        *_names("user.target", login, person.field("displayName"), person.field("id")),
+        group.field("displayName").alias("user.target.group.name"),
+        group.field("id").alias("user.target.group.id"),
         *(
-            target.list.eval(pl.element().struct.field(key)).alias(f"okta.target.{name}")
-            for name, key in {
-                "id": "id", "type": "type", "alternate_id": "alternateId", "display_name": "displayName",
-            }.items()
+            pl.col("~target").list.eval(pl.element().struct.field(key)).alias(f"okta.target.{name}")
+            for name, key in TARGET.items()
         ),
-    ]  # fmt: skip
+    ]

@@ -95,7 +95,7 @@ def agrees(column: str, value: object) -> bool:
     return json.loads(column) == value and (not isinstance(value, bool) or column in {"true", "false"})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.lists(RECORDS, min_size=1, max_size=5),
     st.sampled_from(["escaped", "as it is"]),
@@ -129,7 +129,7 @@ def test_table_is_what_a_slow_reading_finds(
                 assert column is None
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_every_row_is_a_row_or_unread_and_what_orjson_reads_is_a_row(data: st.DataObject) -> None:
     good = json.dumps(SAMPLE)
@@ -424,6 +424,13 @@ def test_a_log_that_begins_amid_a_record_is_read_from_the_next_line() -> None:
     assert [unread.line for unread in source.unread] == [1]
 
 
+def test_pretty_json_that_begins_amid_a_record_is_read_from_the_next_one() -> None:
+    content = wrapped([SAMPLE | {"n": n} for n in range(4)], "pretty array")
+    source = in_memory(content[200:])
+    assert [json.loads(text)["n"] for text in all_records(source)["text"]] == [1, 2, 3]
+    assert len(source.unread) == 1
+
+
 def test_text_between_records_is_named() -> None:
     source = in_memory(b'[{"a":1},\nwhat is this\nand this\n{"a":2}]')
     assert all_records(source)["text"].to_list() == ['{"a":1}', '{"a":2}']
@@ -445,7 +452,7 @@ def test_a_record_without_end_does_not_fill_memory(monkeypatch: pytest.MonkeyPat
     assert unread.line == 2
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.data())
 def test_mutations_never_raise_and_never_vanish(data: st.DataObject) -> None:
     how = data.draw(st.sampled_from(WRAPPINGS))
