@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.sigma.distinct import Distinct, Wanted
 from analysis.sigma.tree import pieces
+from analysis.sigma.written import written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -100,16 +101,18 @@ def _odd(kind: pl.DataType) -> bool:
 def _expression(name: str, frame: pl.DataFrame, *, same: bool, many: bool) -> pl.Expr:
     if "{" in name:
         texts = [
-            pl.concat_str(pl.lit(literal), pl.col(column).cast(pl.String)) if column else pl.lit(literal)
+            pl.concat_str(pl.lit(literal), written(pl.col(column), frame.schema[column]))
+            if column
+            else pl.lit(literal)
             for literal, column in pieces(name)
         ]
         expression = pl.concat_str(texts)
     elif same:
         return pl.col(name)
-    elif isinstance(frame.schema[name], pl.List):
-        return pl.col(name).cast(pl.List(pl.String))
     else:
-        expression = pl.col(name).cast(pl.String)
+        expression = written(pl.col(name), frame.schema[name])
+        if isinstance(frame.schema[name], pl.List):
+            return expression
     if many:
         return pl.when(expression.is_not_null()).then(pl.concat_list(expression))
     return expression

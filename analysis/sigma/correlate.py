@@ -14,9 +14,9 @@ import polars as pl
 
 from analysis.sigma.column import series_of
 from analysis.sigma.correlation import TEMPORAL, VALUES, Correlation
-from analysis.sigma.distinct import NOTHING_WANTED, Distinct
-from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, finding, text_of, who_and_when
+from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, Total, finding, text_of, who_and_when
 from analysis.sigma.windows import HOLDS, KEY, MEASURED, REF, VALUE, holding
+from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ class Correlations:
             series = series_of(self._pack.taxonomy.field(own, rule.logsource), events)
             if series is not None and isinstance(series.dtype, pl.List):
                 lists.append(_GROUP.format(index))
-                values = series.cast(pl.List(pl.String))
+                values = texts(series)
             else:
                 values = text_of(self._pack.taxonomy.field(own, rule.logsource), events)
             keep = keep.with_columns(values.alias(_GROUP.format(index)))
@@ -145,33 +145,25 @@ class Correlations:
         for (_, account), group in events.partition_by(
             KEY, ACCOUNT, as_dict=True, maintain_order=True
         ).items():
-            times = group[AT]
             hosts = group.filter(pl.col(HOST) != "")[HOST]
-            names = {name: group[_GROUP.format(index)][0] for index, name in enumerate(correlation.group_by)}
+            host = hosts[0] if len(hosts) else ""
+            words = {name: group[_GROUP.format(index)][0] for index, name in enumerate(correlation.group_by)}
             yield finding(
                 correlation,
+                Total(account, host, group.height, group[AT][0], group[AT][-1]),
                 group.head(SHOWN),
                 fields,
-                account=account,
-                host=hosts[0] if len(hosts) else "",
-                count=group.height,
-                first_seen=times[0],
-                last_seen=times[-1],
-                value=_plain_number(group["_most"][0]),
-                **names,
+                {"value": _plain_number(group["_most"][0]), **words},
             )
 
 
 def _numbers(series: pl.Series | None, height: int) -> pl.Series:
-    if series is None:
+    """Values as floating-point numbers; null where they are none."""
+    if series is None or isinstance(series.dtype, pl.List):
         return pl.repeat(None, height, dtype=pl.Float64, eager=True)
-    present = series.is_not_null()
-    numbers = Distinct(series.drop_nulls(), NOTHING_WANTED, {}).numbers
-    at = pl.DataFrame({"is": present}).select(
-        pl.when("is").then(pl.col("is").cast(pl.UInt32).cum_sum() - 1).alias("i")
-    )
-    found = pl.DataFrame({"v": numbers}).with_row_index("i")
-    return at.join(found, on="i", how="left", maintain_order="left")["v"]
+    if series.dtype.is_numeric():
+        return series.cast(pl.Float64)
+    return texts(series).str.strip_prefix("+").cast(pl.Float64, strict=False)
 
 
 def _combined(texts: list[pl.Series]) -> pl.Series:

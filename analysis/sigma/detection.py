@@ -120,7 +120,10 @@ def _item(name: str, key: str | None, body: object, reading: Reading, at: Keys) 
 def _sigma_value(value: Any, modifiers: Sequence[str]) -> st.SigmaType:  # noqa: ANN401 - a YAML scalar
     if "re" in modifiers:
         return st.SigmaString.from_str(str(value))
-    return sigma_type(value)
+    number = sigma_type(value)
+    if isinstance(number, st.SigmaNumber):
+        number.number = value  # pySigma rounds integers that floating point cannot hold
+    return number
 
 
 def _explained(error: Exception, modifiers: Sequence[str]) -> str:

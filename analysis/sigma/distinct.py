@@ -18,6 +18,7 @@ import polars as pl
 
 from analysis.sigma import tree
 from analysis.sigma.fold import fold_values
+from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,6 @@ ONE_PASS_FROM: Final = 6  # fewer literals are found faster one by one
 SHORTEST: Final = 3  # shorter literals are everywhere; a pass over all of them would find too much
 INTEGER: Final = r"^[+-]?[0-9]{1,18}$"
 DECIMAL: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _SPECIAL: Final = frozenset(r"\.+*?()|[]{}^$#&-~")
 _COMPARE: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 _IPV4: Final = r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$"
@@ -150,21 +150,7 @@ class Distinct:
     @cached_property
     def text(self) -> pl.Series:
         """The values as text: numbers as they are written, true and false, times in ISO 8601."""
-        kind = self.values.dtype
-        if kind == pl.String:
-            return self.values
-        if isinstance(kind, pl.Datetime):
-            zoned = self.values.dt.convert_time_zone("UTC") if kind.time_zone else self.values
-            return zoned.dt.to_string(TIME_FORMAT)
-        if kind.is_float():
-            whole = pl.col("").floor() == pl.col("")
-            small = pl.col("").abs() < 1e15  # noqa: PLR2004 - beyond it a float is no exact integer
-            written = pl.col("").cast(pl.Int64, strict=False).cast(pl.String)
-            frame = self.values.alias("").to_frame()
-            return frame.select(pl.when(whole & small).then(written).otherwise(pl.col("").cast(pl.String)))[
-                ""
-            ]
-        return self.values.cast(pl.String)
+        return texts(self.values)
 
     @cached_property
     def folded(self) -> pl.Series:
@@ -239,11 +225,6 @@ class Distinct:
         )
         return numbers["whole"], numbers["decimal"]
 
-    @property
-    def numbers(self) -> pl.Series:
-        """The values as floating-point numbers; null where they are none."""
-        return self._numbers[1]
-
     def _number(self, how: str, number: float) -> Mask:
         whole, decimal = self._numbers
         compare = _COMPARE.get(how, operator.eq)
@@ -278,11 +259,11 @@ class Distinct:
             "minute": times.minute, "hour": times.hour, "day": times.day,
             "week": times.week, "month": times.month, "year": times.year,
         }  # fmt: skip
-        return (parts[part]() == number).fill_null(value=False).to_numpy()
+        return (parts[part]().cast(pl.Int64) == number).fill_null(value=False).to_numpy()
 
     @cached_property
-    def _addresses(self) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
-        """IPv4 addresses as numbers (-1 if none), IPv6 as upper and lower half (0, 0 if none).
+    def _addresses(self) -> tuple[NDArray[np.int64], Mask, NDArray[np.uint64], NDArray[np.uint64]]:
+        """IPv4 addresses as numbers (-1 if none); whether it is IPv6, its upper and its lower half.
 
         An IPv4 address written in IPv6 (`::ffff:10.0.0.1`, RFC 4291 2.5.5.2) is the IPv4 address.
         """
@@ -295,6 +276,7 @@ class Distinct:
             number = number * 256 + octet
             valid &= octet <= 255  # noqa: PLR2004 - an octet
         four = octets.select(pl.when(valid).then(number).fill_null(-1).alias("n"))["n"].to_numpy().copy()
+        is_six = np.zeros(len(text), bool)
         upper = np.zeros(len(text), np.uint64)
         lower = np.zeros(len(text), np.uint64)
         for place in np.flatnonzero(text.str.contains(":", literal=True).to_numpy()):
@@ -302,19 +284,20 @@ class Distinct:
             if isinstance(address, IPv4Address):
                 four[place] = int(address)
             elif address is not None:
+                is_six[place] = True
                 upper[place], lower[place] = divmod(int(address), 1 << 64)
-        return four, upper, lower
+        return four, is_six, upper, lower
 
     def _inside(self, version: int, first: int, last: int) -> Mask:
         """Addresses of the IP version from `first` to `last`."""
-        four, upper, lower = self._addresses
+        four, is_six, upper, lower = self._addresses
         if version == 4:  # noqa: PLR2004 - the version
             return np.asarray((four >= first) & (four <= last))
         first_up, first_low = (np.uint64(part) for part in divmod(first, 1 << 64))
         last_up, last_low = (np.uint64(part) for part in divmod(last, 1 << 64))
         above = (upper > first_up) | ((upper == first_up) & (lower >= first_low))
         below = (upper < last_up) | ((upper == last_up) & (lower <= last_low))
-        return np.asarray(above & below & ((upper != 0) | (lower != 0)))
+        return np.asarray(is_six & above & below)
 
 
 _NONE: Final = np.zeros(0, np.uint32)

@@ -148,7 +148,7 @@ def _bounds(text: str) -> tuple[int, str] | None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
-            message = "an alias (*name) is not allowed in rules; write the value out"
+            message = "an alias is not allowed here; put a text that begins with * in single quotes"
             return line, message
         if depth > MAX_DEPTH or nodes > MAX_NODES:
             message = f"more than {MAX_DEPTH} levels or {MAX_NODES} values in one file; split it"
@@ -186,4 +186,6 @@ def _syntax(path: Path, error: yaml.MarkedYAMLError) -> RuleError:
     elif "alias" in str(error.problem):
         advice = "a value that begins with * needs single quotes"
     problem = error.problem or error.context or "cannot be parsed"
+    if error.context_mark and error.context_mark.line + 1 < line:
+        problem += f" (of what begins in line {error.context_mark.line + 1})"
     return RuleError(path, line, column, f"not valid YAML: {problem}; {advice}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, finding, who_and_when
+from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, Total, finding, who_and_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,16 +93,8 @@ class Findings:
             rule = self._pack.rules[int(number)]
             kept = _first_few(self._kept[int(number)]).partition_by(ACCOUNT, HOST, as_dict=True)
             for row in of_rule.iter_rows(named=True):
-                yield finding(
-                    rule,
-                    kept[row[ACCOUNT], row[HOST]],
-                    rule.evidence_fields,
-                    account=row[ACCOUNT],
-                    host=row[HOST],
-                    count=row["count"],
-                    first_seen=row["first"],
-                    last_seen=row["last"],
-                )
+                total = Total(row[ACCOUNT], row[HOST], row["count"], row["first"], row["last"])
+                yield finding(rule, total, kept[total.account, total.host], rule.evidence_fields)
 
 
 def _first_few(parts: list[pl.DataFrame]) -> pl.DataFrame:

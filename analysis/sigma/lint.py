@@ -24,7 +24,7 @@ TACTICS: Final = (
     "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact",
 )  # fmt: skip
 OURS: Final = ("access", "remote-control", "exfiltration", "identity", "payment", "decisive", "durable")
-_ATTACK: Final = re.compile(rf"attack\.(t\d{{4}}(\.\d{{3}})?|[gs]\d{{4}}|{'|'.join(TACTICS)})")
+_ATTACK: Final = re.compile(rf"attack\.(t\d{{4}}(\.\d{{3}})?|(g|s|ds|m)\d{{4}}|{'|'.join(TACTICS)})")
 _MOLEHUNT: Final = re.compile(rf"molehunt\.({'|'.join(OURS)}|signal-[a-z]+\d+)")
 _NEEDED: Final = {
     "id": "make one with `uuidgen`",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from analysis.finding import LOCATORS, Evidence, Finding, evidence
 from analysis.sigma.column import series_of
-from analysis.sigma.distinct import NOTHING_WANTED, Distinct
+from analysis.sigma.written import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,20 +34,8 @@ def text_of(field: Field, frame: pl.DataFrame) -> pl.Series:
     """A field's values as text, several joined by commas; null where there is none."""
     series = series_of(field, frame)
     if series is None:
-        return pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-    if isinstance(series.dtype, pl.List):
-        joined = series.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
-        return joined.to_frame("v").select(pl.when(pl.col("v") != "").then("v"))["v"]
-    values = series.drop_nulls()
-    if len(values) == len(series):
-        return Distinct(series, NOTHING_WANTED, {}).text
-    texts = pl.DataFrame({"v": Distinct(values, NOTHING_WANTED, {}).text}).with_row_index("i")
-    at = (
-        series.is_not_null()
-        .to_frame("is")
-        .select(pl.when("is").then(pl.col("is").cast(pl.UInt32).cum_sum() - 1).alias("i"))
-    )
-    return at.join(texts, on="i", how="left", maintain_order="left")["v"]
+        return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    return joined(series)
 
 
 def who_and_when(frame: pl.DataFrame) -> pl.DataFrame:
@@ -79,19 +68,11 @@ class Quoting:
         kept = frame.select(name for name in LOCATORS if name in frame.columns)
         if "@timestamp" in kept.columns:
             kept = kept.with_columns(pl.col("@timestamp").fill_null(NO_TIME))
-        quoted = [
-            frame[name].alias(name) for name in self.fields if name in frame.columns and name not in LOCATORS
-        ]
-        kept = kept.with_columns(_as_text(series) for series in quoted)
+        quoted = [frame[name] for name in self.fields if name in frame.columns and name not in LOCATORS]
+        kept = kept.with_columns(joined(series).alias(series.name) for series in quoted)
         return kept.with_columns(
             text_of(field, frame).alias(_WHY + name) for name, field in self._words.items()
         )
-
-
-def _as_text(series: pl.Series) -> pl.Series:
-    if isinstance(series.dtype, pl.List):
-        return series.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
-    return series.cast(pl.String, strict=False)
 
 
 def quoted(kept: pl.DataFrame, fields: tuple[str, ...]) -> tuple[Evidence, ...]:
@@ -119,30 +100,45 @@ def said(why: str, title: str, kept: pl.DataFrame, numbers: Mapping[str, object]
     return _PLACEHOLDER.sub(word, why)
 
 
-def finding(header: Header, kept: pl.DataFrame, fields: tuple[str, ...], **said_of: object) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Whom a finding is about, how many events are behind it, and from when to when."""
+
+    account: str
+    host: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+def finding(
+    header: Header,
+    total: Total,
+    kept: pl.DataFrame,
+    fields: tuple[str, ...],
+    words: Mapping[str, object] | None = None,
+) -> Finding:
     """A finding of the rule `header`.
 
     Args:
         header: the rule or correlation.
-        kept: its first events, in order of time.
+        total: all of its events.
+        kept: the first of them, in order of time.
         fields: the columns to quote.
-        said_of: account, host, count, first_seen, last_seen and further words for `why`.
+        words: what `{name}` stands for in `why`, besides the fields of the first event and `count`.
     """
-    first, last = said_of["first_seen"], said_of["last_seen"]
-    if not isinstance(first, datetime) or not isinstance(last, datetime):
-        raise TypeError("a finding has two times")
     return Finding(
         detection=header.id,
         title=header.title,
         level=header.level,
         confidence=header.confidence,
         category=header.category,
-        account=str(said_of["account"]),
-        host=str(said_of["host"]),
-        count=int(str(said_of["count"])),
-        first_seen=first,
-        last_seen=last,
-        why=said(header.why, header.title, kept, said_of),
+        account=total.account,
+        host=total.host,
+        count=total.count,
+        first_seen=total.first,
+        last_seen=total.last,
+        why=said(header.why, header.title, kept, {"count": total.count, **(words or {})}),
         evidence=quoted(kept, fields),
         benign=header.falsepositives,
         techniques=header.techniques,

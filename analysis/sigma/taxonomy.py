@@ -104,7 +104,8 @@ def _columns(name: str, source: Logsource) -> tuple[str, ...]:
     product = source.product or ""
     forms = {
         "<name>": name,
-        "<snake>": _snake(name),
+        "<snake>": _words(name, "_").lower(),
+        "<spaced>": _words(name, " "),
         "<service>": source.service or "",
     }
     named = tables["products"].get(product, {}).get(name) or tables["names"].get(name, [])
@@ -119,9 +120,9 @@ def _filled(column: str, forms: Mapping[str, str]) -> str:
     return column
 
 
-def _snake(name: str) -> str:
-    """`debugContext.debugData.requestUri` as `debug_context.debug_data.request_uri`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def _words(name: str, between: str) -> str:
+    """`debugContext.debugData` as `debug_Context.debug_Data`, if `between` is an underscore."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", between, name)
 
 
 @cache
