@@ -297,8 +297,11 @@ def _facts(person: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _story(findings: Sequence[Finding], person: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences in the order of time; of many findings the gravest."""
-    told = sorted(sorted(findings, key=_gravity, reverse=True)[:_STORY], key=lambda each: each.first_seen)
+    """Sentences in the order of time, one a detection; of many the gravest."""
+    alike: dict[str, list[Finding]] = {}
+    for each in sorted(findings, key=_gravity, reverse=True):
+        alike.setdefault(each.detection, []).append(each)
+    told = sorted(list(alike.values())[:_STORY], key=lambda group: min(each.first_seen for each in group))
     return (*_opening(person), *(_sentence(each) for each in told))
 
 
@@ -311,9 +314,14 @@ def _opening(person: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{role} since {start.day} {start:%b %Y}{f', at home in {home} by the roster' if home else ''}.",)
 
 
-def _sentence(finding: Finding) -> str:
-    first, last = finding.first_seen.astimezone(UTC), finding.last_seen.astimezone(UTC)
+def _sentence(alike: Sequence[Finding]) -> str:
+    """What one detection found, told by the gravest of its findings."""
+    first = min(each.first_seen for each in alike).astimezone(UTC)
+    last = max(each.last_seen for each in alike).astimezone(UTC)
     days = (last.date() - first.date()) // timedelta(days=1)
     when = f"{first.day} {first:%b}" if not days else f"{first.day} {first:%b} to {last.day} {last:%b}"
-    times = "" if finding.count == 1 else f" ({finding.count:,} events)"
-    return f"{when}: {finding.why.rstrip('.')}{times}."
+    count = sum(each.count for each in alike)
+    times = "" if count == 1 else f" ({count:,} events)"
+    if len({each.why for each in alike}) > 1:
+        times = f" ({count:,} events in {len(alike)} findings like this)"
+    return f"{when}: {alike[0].why.rstrip('.')}{times}."
