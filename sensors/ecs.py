@@ -31,7 +31,7 @@ _IPV6 = "|".join(
 _IP = rf"^(?:{_IPV4}|(?:{_IPV6})(?:%[0-9A-Za-z_.-]+)?)$"
 _PERSON = r"^(?:LOCAL\\+)?(?:(?P<domain>[^\\]+)\\+)?(?P<name>[^\\@]+)(?:@(?P<realm>[^\\/@\s]+))?$"
 # What products write where there is no user.
-_NOBODY: Final = ("", "-", "*****", "unknown", "<unknown>", "N/A", "n/a", "None", "none", "(null)")
+_NOBODY: Final = ("", "-", "*****", "unknown", "Unknown", "<unknown>", "N/A", "n/a", "None", "none", "(null)")
 
 # What they write where there is no address.
 NOWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
@@ -105,9 +105,8 @@ def related(columns: Iterable[str]) -> pl.Expr:
 
 def relations(frame: pl.DataFrame, **lists: tuple[str, ...]) -> pl.DataFrame:
     """Adds `related.ip`, `related.user`, `related.hosts` from those of the named columns that there are."""
-    present = {
-        f"related.{kind}": [name for name in names if name in frame.columns] for kind, names in lists.items()
-    }
+    filled = {column.name for column in frame.iter_columns() if column.null_count() < frame.height}
+    present = {f"related.{kind}": [name for name in names if name in filled] for kind, names in lists.items()}
     return frame.with_columns(related(names).alias(kind) for kind, names in present.items() if names)
 
 

@@ -108,7 +108,7 @@ def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
     said = pl.col("peer", "mime", "referrer", "agent", "method", "url").str.strip_chars(" ")
     frame = frame.with_columns(said).with_columns(
         pl.when(~pl.col(name).is_in(["", "-"])).then(name)
-        for name in ("peer", "mime", "referrer", "agent", "user")
+        for name in ("peer", "mime", "referrer", "agent", "user", "method")
     )
     frame = url_columns(frame.with_columns(pl.col("url").alias("url.original")))
     frame = ecs.person(frame, "user", "source.user", "user")
@@ -143,7 +143,7 @@ def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("mime").alias("squid.content_type"),
         pl.col("method").alias("http.request.method"),
         pl.col("referrer").alias("http.request.referrer"),
-        pl.col("agent").alias("user_agent.original"),
+        pl.col("agent").str.replace_all('\\"', '"', literal=True).alias("user_agent.original"),
         pl.col("protocol").str.extract(r"^HTTP/(.+)$", 1).alias("http.version"),
         pl.col("result").alias("squid.result_code"),
         pl.col("hierarchy").alias("squid.peer_status"),

@@ -269,7 +269,7 @@ def _joined(source: Source, joint: str) -> Iterator[pl.DataFrame]:
 
 
 def _headed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds `priority`, `versioned`, `stamp`, `zone`, `rest`, `relay`, of a relayed line by its inner header."""
+    """Adds `priority`, `versioned`, `stamp`, `zone`, `rest`, `relay`; a relayed line has its inner header."""
     headed = _taken(frame, "text").with_columns(relay=pl.lit(None, pl.String))
     for _ in range(3):
         relayed = headed["stamp"].is_not_null() & headed["rest"].str.contains(_RELAYED)
@@ -297,17 +297,18 @@ def _headed(frame: pl.DataFrame) -> pl.DataFrame:
 def _taken(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """One header off the column `name`."""
     parts = frame.select(pl.col(name).str.extract_groups(HEAD)).unnest(name)
-    unknown = pl.col("zone").is_not_null() & ~pl.col("zone").is_in(list(_ZONES))
-    rest = frame[name].str.strip_prefix(parts["head"])
-    sender = parts.select(pl.when(unknown).then(pl.col("zone") + ": "))["zone"]
-    rest = rest.str.strip_chars_start(" :")
-    if sender.null_count() < frame.height:  # not a zone but a host in capitals
-        rest = pl.select(pl.concat_str([sender, rest], ignore_nulls=True)).to_series()
+    rest = frame[name].str.strip_prefix(parts["head"]).str.strip_chars_start(" :")
+    zone = parts["zone"]
+    host = zone.set(zone.is_in(list(_ZONES)), None)
+    if host.null_count() < frame.height:  # a host in capitals, which is no zone
+        both = pl.concat_str(pl.lit(host) + ": ", pl.lit(rest), ignore_nulls=True)
+        rest = frame.select(both.alias("rest"))["rest"]
+        zone = zone.set(host.is_not_null(), None)
     return frame.with_columns(
         parts["priority"].cast(pl.Int64),
         parts["version"].is_not_null().alias("versioned"),
         parts["stamp"],
-        parts.select(pl.when(~unknown).then("zone"))["zone"],
+        zone,
         rest.alias("rest"),
     )
 

@@ -26,8 +26,8 @@ _EXTENSION: Final = r"[^/.]\.([A-Za-z0-9]{1,16})$"
 def url_columns(frame: pl.DataFrame, name: str = "url.original") -> pl.DataFrame:
     """Adds `url.scheme`, `.domain`, `.port`, `.path`, `.query`, `.fragment`, `.extension`.
 
-    And `url.username` and `url.password`. Parts that a URL does not have are null. The domain is in lower case
-    and without brackets.
+    And `url.username` and `url.password`. Parts that a URL does not have are null. The domain is in lower
+    case and without brackets.
 
     Args:
         frame: has the column `name`.

@@ -39,11 +39,9 @@ def matched(frame: pl.DataFrame, forms: Iterable[str]) -> pl.DataFrame:
     for form in forms:
         parts = left["body"].str.extract_groups(form).struct.unnest()
         fits = parts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+        if fits.all():
+            return pl.concat([*done, left.hstack(parts)], how="diagonal")
         if fits.any():
             done.append(left.filter(fits).hstack(parts.filter(fits)))
             left = left.filter(~fits)
-        if not left.height:
-            break
-    if left.height:
-        done.append(left.with_columns(message=pl.col("body")))
-    return pl.concat(done, how="diagonal")
+    return pl.concat([*done, left.with_columns(message=pl.col("body"))], how="diagonal")

@@ -114,7 +114,9 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
             (pl.lit("cisco_") + product + ".log").alias("event.dataset"),
             pl.col("host").alias("host.hostname"),
             pl.col("host").alias("observer.hostname"),
-            pl.col("app").alias("process.name"),
+            pl.coalesce("app", *(["process.name"] if "process.name" in frame.columns else [])).alias(
+                "process.name"
+            ),
             pl.col("pid").alias("process.pid"),
             pl.lit("Cisco").alias("observer.vendor"),
             product.alias("observer.product"),

@@ -71,7 +71,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(app.alias("program"), body.alias("body")).with_columns(kind=kind)
     by_kind = frame.partition_by("kind", as_dict=True)
     parts = [matched(part, forms().get(kind, ())) for (kind,), part in by_kind.items()]
-    whole = pl.concat(parts, how="diagonal").sort("log.offset").with_columns(message=pl.col("body"))
+    whole = (
+        pl.concat(parts, how="diagonal")
+        .sort("log.offset")
+        .with_columns(message=pl.col("body").str.strip_chars(" "))
+    )
     return ecs.only(derived(whole), "system")
 
 

@@ -111,7 +111,7 @@ def _meaning() -> list[pl.Expr]:
     dropbear_out = (kind == "dropbear") & event.str.contains("^Bad|^Login attempt")
     opened = event.is_in(["session opened", "New session", "LOGIN", "ROOT LOGIN", "Starting session"])
     closed = event.is_in(["session closed", "Removed session", "Session", "Close session"]) | (
-        ssh & event.str.contains("^Disconnected|^Received disconnect")
+        (event == "Disconnected from") & (pl.col("unknown") == "user")
     )
     pam_failed = (kind == "pam") & event.is_in(
         ["authentication failure", "received", "unknown", "login failures", "account temporarily locked"]

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from sensors.sensor import Source
 
-_TIME = r"(?:2[0-9]{3}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}|2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?)"
+_TIME = r"2[0-9]{3}(?:/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}|-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?)"
 _TYPES = (
     "TRAFFIC|THREAT|GLOBALPROTECT|USERID|USER-ID|HIPMATCH|HIP-MATCH|SYSTEM|CONFIG|AUTHENTICATION|DECRYPTION|"
     "CORRELATION|IPTAG|IP-TAG|GTP|SCTP|START|END|TUNNEL|URL|DATA|WILDFIRE"
 )
 _ROW = re.compile(rf'(?:^|[\s>])[^,\s]*,"?{_TIME}"?,[^,]*,(?:"?(?:{_TYPES})"?,|audit,)|,{_TIME},audit,')
-_START = rf'^(?P<before>.*?)[^,\s]*,"?{_TIME}"?,[^,]*,"?(?P<type>[A-Za-z-]+)"?,'
+_ANYWHERE = rf'[^,\s]*,"?{_TIME}"?,[^,]*,"?(?P<type>[A-Za-z-]+)"?,'
+_STARTS = (rf"^(?P<before>){_ANYWHERE}", rf"^(?P<before>[^, ]+ ){_ANYWHERE}", rf"^(?P<before>.*?){_ANYWHERE}")
 _AUDIT = rf"([^,\s]*,{_TIME},audit,.*)$"
 _HEADER = re.compile(r'^"?(?:domain"?,"?)?(?:receive time|receive_time)"?,.*\btype\b', re.IGNORECASE)
 
@@ -88,7 +89,7 @@ def _kind_of(names: list[str]) -> str:
 def _syslog(source: Source) -> Iterator[pl.DataFrame]:
     for lines in syslog.records(source, joint=" "):
         rest = lines["rest"]
-        parts = rest.str.extract_groups(_START).struct.unnest()
+        parts = _parted(rest)
         audit = rest.set(parts["type"].is_not_null(), None).str.extract(_AUDIT, 1)
         strange = parts["type"].is_null() & audit.is_null() & lines["@timestamp"].is_null()
         if strange.any():
@@ -101,6 +102,18 @@ def _syslog(source: Source) -> Iterator[pl.DataFrame]:
         ).filter(~strange)
         if frame.height:
             yield _fields(frame, source)
+
+
+def _parted(rest: pl.Series) -> pl.DataFrame:
+    """What stands `before` a row, and the row's `type`; the commonest placings are tried first."""
+    parts = rest.str.extract_groups(_STARTS[0]).struct.unnest()
+    for start in _STARTS[1:]:
+        left = parts["type"].is_null()
+        if not left.any():
+            break
+        more = rest.set(~left, None).str.extract_groups(start).struct.unnest()
+        parts = parts.select(parts[name].zip_with(~left, more[name]) for name in parts.columns)
+    return parts
 
 
 def _fields(frame: pl.DataFrame, source: Source) -> pl.DataFrame:

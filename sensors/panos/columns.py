@@ -10,7 +10,7 @@ from sensors import ecs, syslog
 from sensors.panos.layout import columns_of_ecs, number, text
 from sensors.panos.legacy import described
 from sensors.panos.meaning import with_meaning
-from sensors.panos.times import clock_time
+from sensors.panos.times import started
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
 def _flows(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Transport and application; when it began and how long it took."""
     transport = text(frame, "proto").str.to_lowercase()
-    seconds = number(frame, "elapsed", "login_duration")
+    session = number(frame, "login_duration")  # 0 in all events but the log-out
+    seconds = pl.coalesce(number(frame, "elapsed"), pl.when(session > 0).then(session))
     version = (
         pl.when(pl.col("source.ip").str.contains(":", literal=True))
         .then(pl.lit("ipv6"))
@@ -149,7 +150,7 @@ def _flows(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         text(frame, "app").str.to_lowercase().alias("network.application"),
         pl.when(pl.col("source.ip").is_not_null()).then(version).alias("network.type"),
         seconds=pl.when(seconds.is_between(0, _LONGEST)).then(seconds),
-        began=clock_time(text(frame, "start"), source),
+        began=started(frame, source),
     )
     lasted = pl.duration(seconds="seconds")
     over = (pl.col("seconds") > 0) & pl.col(

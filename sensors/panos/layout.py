@@ -46,6 +46,12 @@ def columns_of_ecs() -> dict[str, str]:
     return {**data()["ecs"], **vendor}
 
 
+@cache
+def _read() -> frozenset[str]:
+    """The fields that anything is taken from."""
+    return frozenset((*columns_of_ecs(), *data()["vendor"]["also"].split()))
+
+
 def export_names(header: str) -> list[str]:
     """The vendor's field name of every column of an export, by its header row; `_` for what is not used.
 
@@ -84,12 +90,16 @@ def values(rows: pl.Series) -> pl.Series:
 
 
 def columns(lists: pl.Series, names: tuple[str, ...] | list[str]) -> pl.DataFrame:
-    """One text column per named place of the lists; empty and blank values are null, `_` is left out."""
-    places = {name: at for at, name in enumerate(names) if name != "_"}
+    """One text column per place that is read, by the names of the places; empty and blank values are null."""
+    places = {name: at for at, name in enumerate(names) if name in _read()}
     frame = lists.to_frame("values").select(
         pl.col("values").list.get(at, null_on_oob=True).alias(name) for name, at in places.items()
     )
-    held = [name for name in frame.columns if frame[name].str.contains(f"[{_COMMA}{_QUOTE}]").any()]
+    held = [
+        column.name
+        for column in frame.iter_columns()
+        if any(column.str.contains(stand_in, literal=True).any() for stand_in in (_COMMA, _QUOTE))
+    ]
     frame = frame.with_columns(
         pl.col(held)
         .str.replace_all(_COMMA, ",", literal=True)

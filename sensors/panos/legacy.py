@@ -19,7 +19,7 @@ _KEYS: Final = {
     "said_user": r"User name: ([^,]+?)(?:,|\. |\.?$)",
     "private_ip": r"Private IP: ([0-9A-Fa-f.:]*[0-9A-Fa-f])",
     "client_ver": r"Client version: ([^,]+?)(?:,|\.$|$)",
-    "client_os_ver": r"Client OS version: (.+?)(?:\.$|, [A-Z][a-z]+[^,]*:|$)",
+    "client_os_ver": r"Client OS version: (.+?)(?:\.$|, [A-Z][A-Za-z ]*:|$)",
     "machinename": r"Device name: ([^,]+)",
     "said_reason": r"Reason: (.+?)\.?$",
 }
