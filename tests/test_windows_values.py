@@ -341,7 +341,7 @@ def test_registry_values(details: str, data: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("device", "maker", "model", "serial"),
     [
-        (r"USBSTOR\Disk&Ven_JetFlash&Prod_T64&Rev_1100\123456&0", "JetFlash", "Ven_JetFlash&Prod_T64", "123456"),
+        (r"USBSTOR\Disk&Ven_JetFlash&Prod_T64&Rev_1\A1B2&0", "JetFlash", "Ven_JetFlash&Prod_T64", "A1B2"),
         (r"USB\VID_0557&PID_2419\NV39C0017", None, "VID_0557&PID_2419", "NV39C0017"),
         (r"USB\VID_1D6B&PID_0104&MI_00\6&549A665&0&0000", None, "VID_1D6B&PID_0104", None),
         (r"SWD\PRINTENUM\{32FB2173}", None, None, None),

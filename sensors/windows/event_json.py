@@ -133,7 +133,7 @@ def _typed(table: pl.DataFrame, path: str, dtype: pl.DataType) -> pl.Expr:
     """A field that the record has in ECS' words, in its type where text cannot simply be cast to it."""
     if isinstance(dtype, pl.List):
         return json_table.texts(table, path)
-    value = json_table.text(table, path)
+    value = pl.col(path)
     if dtype == TIME:
         return value.map_batches(values.times, return_dtype=TIME)
     return value.str.to_lowercase() == "true" if dtype == pl.Boolean else value
@@ -151,9 +151,9 @@ def _shipped(table: pl.DataFrame) -> pl.DataFrame:
         if path in json_table.FRAME or name in _LEFT_OUT:
             continue
         if name.startswith("winlog.user_data."):
-            kept[EVENT_DATA + name.removeprefix("winlog.user_data.")].append(json_table.text(table, path))
+            kept[EVENT_DATA + name.removeprefix("winlog.user_data.")].append(pl.col(path))
         elif name.startswith("winlog."):
-            kept[name].append(json_table.text(table, path))
+            kept[name].append(pl.col(path))
         elif name in known:
             kept[name].append(_typed(table, path, known[name]))
     for name, other in (
