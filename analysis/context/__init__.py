@@ -50,7 +50,8 @@ class Context:
         Adds `source.geo.*` and `source.as.*` (the vendor's own values stay), `molehunt.source.network` (the
         site's network that `source.ip` lies in: "egress NYC"), and by `account` `roster.*`;
         `roster.days_since_start` and `roster.days_since_end` count whole days from the roster's date to the
-        event's (UTC), negative before it.
+        event's (UTC), negative before it. `roster.bank_changes` counts changes of the bank details, and
+        `roster.bank_change_days` says how many days after the start the first of them was.
         """
         if self.geo is not None:
             frame = self.geo.attach(frame)
@@ -80,8 +81,10 @@ class Context:
     def _people(self) -> pl.DataFrame:
         roster = self.roster if self.roster is not None else pl.DataFrame()
         people = roster.select(
-            "account", *(pl.col(name).alias(f"roster.{name}") for name in (*_ON_EVENTS, *_DATES))
-        )
+            "account",
+            *(pl.col(name).alias(f"roster.{name}") for name in (*_ON_EVENTS, *_DATES)),
+            pl.col("bank_change_dates").list.len().cast(pl.Int64).alias("roster.bank_changes"),
+        ).join(_first_bank_change(roster), on="account", how="left", maintain_order="left")
         if not self.site.households:
             return people
         homes = {
@@ -98,6 +101,17 @@ class Context:
 
 
 _DATES: Final = ("start_date", "end_date")
+
+
+def _first_bank_change(roster: pl.DataFrame) -> pl.DataFrame:
+    after = (pl.col("bank_change_dates") - pl.col("start_date")).dt.total_days()
+    return (
+        roster.select("account", "start_date", "bank_change_dates")
+        .explode("bank_change_dates")
+        .filter(after >= 0)
+        .group_by("account")
+        .agg(after.min().alias("roster.bank_change_days"))
+    )
 
 
 def _days(which: str) -> pl.Expr:

@@ -153,6 +153,7 @@ class _Reading:
             person["employment_type"] = words.employment_type(person.get("employment_type"))
         people = self._once(people)
         _accounts(people)
+        _households(people)
         return [{name: person.get(name) for name in SCHEMA} for person in people]
 
     def _columns(self) -> dict[str, int]:
@@ -247,7 +248,8 @@ class _Reading:
             _split_location(person, "shipping_address", "shipping_address")
             for region, country in _REGIONS:
                 if person.get(region):
-                    person[region] = places.region_name(person[region], person[country]) or person[region]
+                    within = person[country] or person["location_country"]
+                    person[region] = places.region_name(person[region], within) or person[region]
             text = person.get("timezone")
             person["timezone"] = places.zone_name(text, person["location_country"]) if text else None
             if text and not person["timezone"]:
@@ -282,6 +284,19 @@ class _Reading:
             self._note(sorted(dropped), "is a second row of a person; the row of the latest job was taken")
         left = {id(person) for person in kept.values()}
         return [person for person in people if id(person) in left]
+
+
+def _households(people: list[Person]) -> None:
+    """Who gave the same home address lives in one household, unless the file says otherwise."""
+    homes: dict[tuple[str, ...], list[Person]] = defaultdict(list)
+    for person in people:
+        address = places.plain(person.get("home_address") or "")
+        if any(letter.isdigit() for letter in address):  # "Berlin" is no address
+            town = (person.get("location_city") or "", person.get("location_country") or "")
+            homes[(address, *map(str.casefold, town))].append(person)
+    for number, home in enumerate((home for home in homes.values() if len(home) > 1), 1):
+        for person in home:
+            person["household"] = person.get("household") or f"home address {number}"
 
 
 def _pieces(name: str, person: Person) -> Iterator[str]:
