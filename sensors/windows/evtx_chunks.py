@@ -100,10 +100,9 @@ def _take(stream: BinaryIO, size: int) -> tuple[bytes, str]:
 
 
 def _chunk_events(chunk: bytes, offset: int, source: Source, *, dirty: bool) -> list[str]:
-    if len(chunk) < _CHUNK_BYTES:
-        source.lost("the file ends within a chunk", offset=offset + len(chunk))
+    cut = len(chunk) if len(chunk) < _CHUNK_BYTES else None
+    if cut is not None:
         chunk = chunk.ljust(_CHUNK_BYTES, b"\0")
-        dirty = True
     elif not chunk.startswith(_CHUNK_MAGIC):
         source.lost(
             "a chunk has lost its signature; its records were read if they could be", offset=offset, count=0
@@ -115,14 +114,16 @@ def _chunk_events(chunk: bytes, offset: int, source: Source, *, dirty: bool) -> 
     chunk = _CHUNK_MAGIC + chunk[len(_CHUNK_MAGIC) :]
     read = _parse(chunk)
     expected = _expected(chunk)
-    if read.faults or (expected > len(read.events) and not dirty):
+    if read.faults or (expected > len(read.events) and not dirty and cut is None):
         again = _parse(_mended(chunk))
         if len(again.events) > len(read.events):
             read = _Read(again.events, again.faults)
     for fault in read.faults:
         source.lost(f"the event log is damaged: {fault}", offset=offset)
     missing = expected - len(read.events) - len(read.faults)
-    if missing > 0 and not dirty:
+    if cut is not None:
+        source.lost("the file ends within a chunk", offset=offset + cut, count=max(missing, 0))
+    elif missing > 0 and not dirty:
         source.lost("records of a damaged chunk are gone", offset=offset, count=missing)
     return list(read.events.values())
 
