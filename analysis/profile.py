@@ -81,7 +81,7 @@ def partial(frame: pl.DataFrame) -> Profile:
         "days": events.select("account", day, events=ends["events"]),
         "places": came.select(
             "account",
-            _column(came, "source.ip"),
+            _column(came, "source.ip").alias("source.ip"),
             _column(came, "source.geo.country_iso_code").alias("country"),
             _column(came, "source.geo.region_name").alias("region"),
             _column(came, "source.geo.city_name").alias("city"),
