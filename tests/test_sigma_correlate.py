@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.finding import Finding
+    from analysis.sigma import RulePack
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 SPAN = 60
@@ -44,9 +45,13 @@ def frame(events: list[dict[str, Any]]) -> pl.DataFrame:
     )
 
 
-def found(folder: Path, text: str, events: list[dict[str, Any]], batch: int = 100) -> list[Finding]:
+def found(folder: Path, text: str, events: list[dict[str, Any]]) -> list[Finding]:
     pack = pack_of(folder, *RULES, text)
     assert pack.errors == []
+    return found_by(pack, events)
+
+
+def found_by(pack: RulePack, events: list[dict[str, Any]], batch: int = 100) -> list[Finding]:
     gathered = Correlations(pack)
     for part in frame(events).iter_slices(batch):
         gathered.add(part, pack.match(part, ""))
@@ -110,7 +115,7 @@ def test_a_finding_for_whoever_has_a_window_that_holds(
     asked: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     acts, holds = HOLDS[asked]
-    folder = tmp_path_factory.mktemp("rules")
+    pack = pack_of(tmp_path_factory.mktemp("rules"), *RULES, correlation(*asked))
 
     @settings(max_examples=40, deadline=None)
     @given(events_strategy, st.integers(1, 9))
@@ -118,7 +123,7 @@ def test_a_finding_for_whoever_has_a_window_that_holds(
         expected = [
             user for user in ("u", "v") if any(holds(window) for window in windows(events, user, acts))
         ]
-        assert [f.account for f in found(folder, correlation(*asked), events, batch)] == expected
+        assert [f.account for f in found_by(pack, events, batch)] == expected
 
     run()
 
@@ -198,9 +203,7 @@ def test_correlations_of_correlations(tmp_path: Path) -> None:
     assert pack.errors == []
 
     def titles(events: list[dict[str, Any]]) -> list[str]:
-        gathered = Correlations(pack)
-        gathered.add(frame(events), pack.match(frame(events), ""))
-        return [finding.title for finding in gathered.find()]
+        return [finding.title for finding in found_by(pack, events)]
 
     burst = [event(n) for n in range(6)]  # one run of events at which it holds counts once
     assert titles(burst) == []
