@@ -502,3 +502,21 @@ def test_computers_with_one_sid_stay_two() -> None:
         [security("LT1$", sid=sid), security("LT2$", sid=sid), security("LT1$", "WORKGROUP", sid)]
     )
     assert accounts[:2] == [r"CORP\lt1$", r"CORP\lt2$"]
+
+
+def test_a_dictionary_attack_makes_no_accounts_but_people_among_it_keep_theirs() -> None:
+    number = 20_010
+    attack = pl.DataFrame(
+        {
+            "event.dataset": ["system.auth"] * number,
+            "user.name": ["jdoe", "jroe", *(f"guess{n}" for n in range(number - 2))],
+            "event.outcome": ["failure"] * number,
+        }
+    )
+    worked = frame([security("jroe"), asa("kim")])
+    identity = resolve([names(attack), names(worked)], Context(roster(JDOE), SITE))
+    assert identity.accounts["account"].to_list() == [r"CORP\jroe", r"CORP\kim", "john.doe@corp.example"]
+    assert identity.guesses == number
+    assert identity.assign(attack)["account"].to_list()[:3] == ["john.doe@corp.example", r"CORP\jroe", None]
+    few = resolve([names(attack.tail(10)), names(worked)], Context(roster(JDOE), SITE))
+    assert (few.guesses, few.accounts.height) == (0, 13)

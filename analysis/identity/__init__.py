@@ -18,9 +18,10 @@ and said in `conflicts`.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -47,7 +48,11 @@ _ACCOUNTS: Final[dict[str, pl.DataType]] = {
     "worked": pl.Boolean(),
 }
 _NAMED_BY: Final = ("mail", "sam", "local", "login", "bare", "known", "id")  # best first
-_REMEMBERED: Final = 1_000_000
+_REMEMBERED: Final = 200_000
+_GUESSES: Final = 20_000  # more names that never worked are a dictionary attack, not people
+
+
+_Record = tuple[str, "Kind", str, str | None, list[str], int, bool]
 
 
 @dataclass
@@ -61,11 +66,14 @@ class Identity:
             failed).
         conflicts: sentences on names that evidence would have joined though they are two people's.
         domains: what was taken for the company's domains.
+        guesses: how many names only ever failed and are nobody's that is known otherwise, if there are so
+            many that somebody guesses names (else 0); they are no accounts.
     """
 
     accounts: pl.DataFrame
     conflicts: list[str]
     domains: Domains
+    guesses: int
     _account: dict[Node, str]
     _kind: dict[str, Kind]
     _asked: dict[Key, tuple[str, Kind] | None] = field(default_factory=dict, repr=False)
@@ -73,7 +81,7 @@ class Identity:
     def assign(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The events with `account` and `account.kind`; null where they name nobody.
 
-        Names that were in no batch of `names` get an account of their own.
+        Names that were in no batch of `names` get an account of their own, unless there are `guesses`.
         """
         if frame.is_empty() or not columns.names_anyone(frame):
             return frame.with_columns(account=pl.lit(None, pl.String)).with_columns(
@@ -106,7 +114,10 @@ class Identity:
             account = self._account.get(node)
             if account is not None:
                 return account, self._kind[account]
-        return (_text(nodes[0], self.domains), person.kind) if nodes else None
+        account = self._account.get(("sam", COMPANY, person.bare[2])) if person.bare else None
+        if account is not None:
+            return account, self._kind[account]
+        return (_text(nodes[0], self.domains), person.kind) if nodes and not self.guesses else None
 
 
 def resolve(partials: Iterable[pl.DataFrame], context: Context) -> Identity:
@@ -117,13 +128,26 @@ def resolve(partials: Iterable[pl.DataFrame], context: Context) -> Identity:
         context: its roster and site.
     """
     table, computers = columns.merged(list(partials))
+    guess = ~pl.col("worked") & (pl.col("events") > 0) & pl.col("id").is_null() & pl.col("alias").is_null()
+    guesses = table.filter(guess).height
+    if guesses > _GUESSES:
+        table = table.filter(~guess)
     keys = table.select(columns.KEY).rows()
     domains = infer(keys, computers, context.site, context.roster)
     people = [principal.read(key, domains) for key in keys]
     rows: list[Row] = list(context.roster.iter_rows(named=True)) if context.roster is not None else []
     resolver = Resolver(rows, domains, list(zip(people, table["events"], strict=True))).run()
     drafts = _drafts(resolver, rows, people, table)
-    return _identity(drafts, resolver, domains, rows, context.site.service_accounts)
+    called = _called(drafts, {row["account"] for row in rows}, domains)
+    records = _records(drafts, called, context.site.service_accounts)
+    return Identity(
+        pl.DataFrame(records, schema=_ACCOUNTS, orient="row").sort("account"),
+        resolver.conflicts,
+        domains,
+        guesses if guesses > _GUESSES else 0,
+        {node: name for name, draft in zip(called, drafts, strict=True) for node in draft.members},
+        {name: kind for name, kind, *_ in records},
+    )
 
 
 @dataclass
@@ -181,31 +205,27 @@ def _roster_names(row: Row | None) -> list[str]:
     return [*(row.get("emails") or ()), *(text for text in said if text)]
 
 
-def _identity(
-    drafts: list[_Draft], resolver: Resolver, domains: Domains, rows: list[Row], services: tuple[str, ...]
-) -> Identity:
-    called = _called(drafts, {row["account"] for row in rows}, domains)
-    records: list[dict[str, Any]] = []
+def _records(drafts: list[_Draft], called: list[str], services: tuple[str, ...]) -> list[_Record]:
+    """The rows of `Identity.accounts`."""
+    globs = re.compile("|".join(fnmatch.translate(glob.casefold()) for glob in services) or r"(?!)")
+    records: list[_Record] = []
     for name, draft in zip(called, drafts, strict=True):
-        kind = _kind(draft, services)
-        label = (draft.row or {}).get("name") or max(
-            draft.full_names, key=lambda text: (draft.full_names[text], text), default=name
-        )
+        row = draft.row or {}
+        seen = max(draft.full_names, key=lambda text: (draft.full_names[text], text), default=name)
+        identifiers = [draft.names[key] for key in sorted(draft.names)]
+        kind = _kind(draft, globs)
         records.append(
-            {
-                "account": name,
-                "kind": kind,
-                "label": label,
-                "employee_id": (draft.row or {}).get("employee_id"),
-                "identifiers": [draft.names[key] for key in sorted(draft.names)],
-                "events": draft.events,
-                "worked": draft.worked,
-            }
+            (
+                name,
+                kind,
+                row.get("name") or seen,
+                row.get("employee_id"),
+                identifiers,
+                draft.events,
+                draft.worked,
+            )
         )
-    accounts = pl.DataFrame(records, schema=_ACCOUNTS, orient="row").sort("account")
-    account = {node: name for name, draft in zip(called, drafts, strict=True) for node in draft.members}
-    kinds: dict[str, Kind] = {record["account"]: record["kind"] for record in records}
-    return Identity(accounts, resolver.conflicts, domains, account, kinds)
+    return records
 
 
 def _called(drafts: list[_Draft], taken: set[str], domains: Domains) -> list[str]:
@@ -249,7 +269,7 @@ def _text(node: Node, domains: Domains) -> str:
     return node[-1]
 
 
-def _kind(draft: _Draft, services: tuple[str, ...]) -> Kind:
+def _kind(draft: _Draft, globs: re.Pattern[str]) -> Kind:
     if draft.row is not None:
         return "person"
     if "machine" in draft.kinds:
@@ -258,5 +278,4 @@ def _kind(draft: _Draft, services: tuple[str, ...]) -> Kind:
         return "service"
     texts = {*draft.names, *(node[-1] for node in draft.members)}
     texts |= {text.rpartition("@")[0] for text in texts if "@" in text}
-    globs = [glob.casefold() for glob in services]
-    return "service" if any(fnmatch.fnmatchcase(text, glob) for text in texts for glob in globs) else "person"
+    return "service" if any(globs.match(text) for text in texts) else "person"

@@ -84,7 +84,7 @@ def looks_like_service(name: str) -> bool:
 
 def address(text: str | None) -> str | None:
     """An e-mail address or user principal name in lower case; a guest's own for a guest's; or None."""
-    if text is None:
+    if text is None or "@" not in text:
         return None
     guest = _GUEST.fullmatch(text)
     folded = (f"{guest[1]}@{guest[2]}" if guest else text.removeprefix("mailto:")).casefold()
