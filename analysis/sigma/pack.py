@@ -129,7 +129,9 @@ def _blocked(rule: Rule, columns: Mapping[str, Collection[str]]) -> str | None:
             return None
         absent = {f.name for f in tree.fields(rule.condition) if not present_columns(f, columns[name])}
         missing = absent if missing is None or len(absent) < len(missing) else missing
-    return f"no event of {rule.logsource} carries {', '.join(sorted(missing or ()))}"
+    if not missing:
+        return f"its condition asks for what no event of {rule.logsource} in the input can be"
+    return f"no event of {rule.logsource} carries {', '.join(sorted(missing))}"
 
 
 def possible(node: tree.Node, columns: Collection[str], dataset: str) -> bool | None:
@@ -152,9 +154,10 @@ def _possible_item(item: tree.Item, columns: Collection[str], dataset: str) -> b
     if item.field is None:
         return None
     if item.field.columns == ("event.dataset",):
+        if any(isinstance(value, tree.Null | tree.Exists | tree.Reference) for value in item.values):
+            return None
         link = all if item.every else any
-        plain = [value for value in item.values if not isinstance(value, tree.Null | tree.Exists)]
-        return link(matches(value, dataset) for value in plain) != item.negated
+        return link(matches(value, dataset) for value in item.values) != item.negated
     if present_columns(item.field, columns):
         return None
     answers = [
