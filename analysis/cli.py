@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from analysis.hunt import Options
+    from sensors.sensor import Unread
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -26,21 +27,25 @@ _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 
 
 class _Late(click.Group):
-    """A group whose sub-group `rules` is imported only when it is asked for."""
+    """A group whose sub-group `rules` is imported only when it is run; its help line stands here."""
 
-    _LATE: Final = {"rules": "analysis.sigma.commands:rules"}
+    _LATE: Final = {"rules": ("analysis.sigma.commands:rules", "List, check and test detection rules.")}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._LATE])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._LATE:
-            return super().get_command(ctx, cmd_name)
-        if "--help" in sys.argv[1:2] or len(sys.argv) < 2:  # noqa: PLR2004 - the list of commands alone
-            return click.Command(cmd_name, help="List, check and test detection rules.")
-        module, _, name = self._LATE[cmd_name].partition(":")
-        command = getattr(import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+        if cmd_name in self._LATE:
+            return click.Command(cmd_name, help=self._LATE[cmd_name][1])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self._LATE:
+            return super().resolve_command(ctx, args)
+        module, _, name = self._LATE[args[0]][0].partition(":")
+        return args[0], getattr(import_module(module), name), args[1:]
 
 
 def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ZoneInfo | None:
@@ -152,9 +157,16 @@ def events(paths: tuple[Path, ...], zone: ZoneInfo | None, output: Path | None) 
         with output.open("wb") as out:
             emit.ndjson(frames(), out)
     for each in unread:
-        where = f" line {each.line}" if each.line else f" byte {each.offset}" if each.offset else ""
-        click.echo(f"not read: {each.path}{where}: {each.reason}", err=True)
+        click.echo(_not_read(each), err=True)
     sys.exit(SOME_UNREAD if unread else DONE)
+
+
+def _not_read(what: Unread) -> str:
+    from analysis.report.text import plain  # noqa: PLC0415 - late, for speed
+
+    places = (("line", what.line), ("byte", what.offset), ("frame", what.frame))
+    where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
+    return plain(f"not read: {what.path}{f' {where}' if where else ''}: {what.reason}")
 
 
 @main.command()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from analysis import identity as identities
 from analysis import profile
@@ -19,6 +20,7 @@ from analysis.intake import Intake, read_into
 from analysis.lake import Lake
 from analysis.report import files as report_files
 from analysis.report.compose import Material, compose
+from analysis.report.text import plain
 from analysis.sigma import Correlations, Findings, RulePack, bundled_rules
 from sensors import files
 from sensors.sensor import Unread
@@ -205,4 +207,4 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
     with console.status("starting") as status:
-        yield status.update
+        yield lambda text: status.update(Text(plain(text)))  # a path is no markup and no command
