@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hunted import SAMPLES, Hunted, hunt
 
 from sensors import files
 from sensors.sensor import Source
@@ -47,3 +48,9 @@ def sources_of() -> Callable[[Path], Iterator[Source]]:
             yield item
 
     return each
+
+
+@pytest.fixture(scope="session")
+def scenario_hunt(tmp_path_factory: pytest.TempPathFactory) -> Hunted:
+    """A hunt over the sample scenario, made once: it reads some 80,000 events."""
+    return hunt(tmp_path_factory.mktemp("scenario"), SAMPLES / "scenario")
