@@ -118,7 +118,7 @@ def _meaning() -> list[pl.Expr]:
     )
     pam_passed = (kind == "pam") & (event == "authentication success")
     login_failed = event == "FAILED LOGIN"
-    failed_su = (kind == "su") & event.is_in(["FAILED", "-"])
+    failed_su = (kind == "su") & event.is_in(["FAILED", "-"]).fill_null(value=False)
     su = (kind == "su") & pl.col("target").is_not_null()
     sudo, denied = kind == "sudo", pl.col("event.reason").is_not_null()
     account = kind == "accounts"

@@ -12,7 +12,7 @@ import polars as pl
 
 # A command audit log has no type in the usual place: `serial,time,audit,version,kind,user,command,result`.
 AUDIT: Final = ("serial", "receive_time", "_", "config_ver", "subtype", "admin", "cmd", "result")
-_COMMA, _QUOTE = "\x1f", "\x1e"  # stand-ins for a comma and a quote inside a quoted value
+_COMMA = "\x1f"  # stands for a comma inside a quoted value
 
 
 @cache
@@ -73,12 +73,14 @@ def values(rows: pl.Series) -> pl.Series:
     quoted = rows.str.contains('"', literal=True).fill_null(value=False)
     if not quoted.any():
         return rows.str.split(",")
-    pieces = rows.filter(quoted).str.replace_all('""', _QUOTE, literal=True).str.split('"')
+    pieces = rows.filter(quoted).str.split('"')
     counts = pieces.list.len().to_numpy().astype(np.int64)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    inside = pl.Series((np.arange(len(starts)) - starts) % 2 == 1)
+    at = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    inside = pl.Series(at % 2 == 1)
+    between = pl.Series((at % 2 == 0) & (at > 0) & (at < np.repeat(counts, counts) - 1))
     piece = pieces.explode(empty_as_null=True)
     text = piece.zip_with(~inside, piece.str.replace_all(",", _COMMA, literal=True))
+    text = text.set(between & (piece == ""), '"')  # two quotes side by side
     joined = (
         pl.DataFrame({"row": np.repeat(np.arange(len(counts)), counts), "piece": text})
         .group_by("row", maintain_order=True)
@@ -95,17 +97,8 @@ def columns(lists: pl.Series, names: tuple[str, ...] | list[str]) -> pl.DataFram
     frame = lists.to_frame("values").select(
         pl.col("values").list.get(at, null_on_oob=True).alias(name) for name, at in places.items()
     )
-    held = [
-        column.name
-        for column in frame.iter_columns()
-        if any(column.str.contains(stand_in, literal=True).any() for stand_in in (_COMMA, _QUOTE))
-    ]
-    frame = frame.with_columns(
-        pl.col(held)
-        .str.replace_all(_COMMA, ",", literal=True)
-        .str.replace(f"^{_QUOTE}$", "")
-        .str.replace_all(_QUOTE, '"', literal=True)
-    )
+    held = [column.name for column in frame.iter_columns() if column.str.contains(_COMMA, literal=True).any()]
+    frame = frame.with_columns(pl.col(held).str.replace_all(_COMMA, ",", literal=True))
     trimmed = frame.select(pl.all().str.strip_chars(" "))
     return trimmed.select(pl.when(pl.col(name) != "").then(name) for name in trimmed.columns)
 

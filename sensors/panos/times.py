@@ -18,10 +18,7 @@ _EPOCH_YEAR = 1970  # what stands for a time where there is none
 
 
 def moment(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Sets `@timestamp`: the exact time with its zone, or when the log was taken down, or syslog's time.
-
-    Adds `exact`, the exact time where a row has one.
-    """
+    """Sets `@timestamp`: the exact time with its zone, or when the log was taken down, or syslog's time."""
     if "@timestamp" not in frame.columns:
         frame = frame.with_columns(pl.lit(None, TIME).alias("@timestamp"), _NO_GUESS.alias("molehunt.guess"))
     written = text(frame, "receive_time", "time_generated")
@@ -40,29 +37,27 @@ def moment(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         .then(pl.when("local").then(zone))
         .otherwise("molehunt.guess")
         .alias("molehunt.guess"),
-    ).drop("taken", "local")
+    ).drop("exact", "taken", "local")
 
 
 def clock_time(written: pl.Expr, source: Source) -> pl.Expr:
     """`2026/01/31 08:00:00` by the firewall's clock, or ISO 8601 with a zone, in UTC."""
+    local = written.str.to_datetime("%Y/%m/%d %H:%M:%S", strict=False, time_unit="us")
     zoned = written.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
-    return pl.coalesce(syslog.utc(_local(written), source.zone), zoned)
+    return pl.coalesce(syslog.utc(local, source.zone), zoned)
 
 
 def started(frame: pl.DataFrame, source: Source) -> pl.Expr:
     """When the session began, in UTC.
 
-    Where nobody said what zone the firewall's clock is set to, the row itself may: its exact time has a zone, and
-    the time of its receipt is the same moment by that clock.
+    Where nobody said what zone the firewall's clock is set to, the row's own exact time does.
     """
-    guessed = clock_time(text(frame, "start"), source)
+    start = text(frame, "start")
+    by_clock = clock_time(start, source)
     if source.zone_given:
-        return guessed
-    ahead = (_local(text(frame, "receive_time")).dt.replace_time_zone("UTC") - pl.col("exact")).dt.round(
-        "15m"
+        return by_clock
+    offset = text(frame, "high_res").str.extract(r"([+-][0-9]{2}:[0-9]{2})$", 1)
+    exact = pl.concat_str(start, offset).str.to_datetime(
+        "%Y/%m/%d %H:%M:%S%:z", strict=False, time_unit="us", time_zone="UTC"
     )
-    return pl.coalesce((_local(text(frame, "start")) - ahead).dt.replace_time_zone("UTC"), guessed)
-
-
-def _local(written: pl.Expr) -> pl.Expr:
-    return written.str.to_datetime("%Y/%m/%d %H:%M:%S", strict=False, time_unit="us")
+    return pl.coalesce(exact, by_clock)
