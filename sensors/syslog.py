@@ -147,6 +147,20 @@ class Clock:
         return frame
 
 
+def guessed(frame: pl.DataFrame, rows: pl.Series, what: str) -> pl.DataFrame:
+    """The same with `what` put into `molehunt.guess` of the rows where the Boolean `rows` is true."""
+    said = pl.col("molehunt.guess").list.join(" ").fill_null("").alias("said")
+    keyed = frame.select("molehunt.guess", said, rows.alias("more"))
+    table = keyed.unique(["said", "more"])  # few: lists are costly, so each distinct one is made once
+    lists = pl.concat_list(
+        pl.col("molehunt.guess").fill_null(pl.lit([], pl.List(pl.String))),
+        pl.when("more").then(pl.lit([what], pl.List(pl.String))).otherwise(pl.lit([], pl.List(pl.String))),
+    )
+    table = table.select("said", "more", pl.when(lists.list.len() > 0).then(lists).alias("molehunt.guess"))
+    told = keyed.drop("molehunt.guess").join(table, on=["said", "more"], how="left", maintain_order="left")
+    return frame.with_columns(told["molehunt.guess"])
+
+
 def lost(frame: pl.DataFrame, source: Source, reason: str) -> None:
     """Name the lines of `frame` as unread; the first of a batch one by one, the others in one entry."""
     for text, offset, line in (

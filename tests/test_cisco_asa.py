@@ -69,6 +69,12 @@ def test_a_session_from_its_beginning_to_its_end() -> None:
     assert rows["734003"]["host.name"] == "NYC-LT-0417"
 
 
+def test_a_direction_that_only_the_ports_tell_is_a_guess() -> None:
+    torn = "302014: Teardown TCP connection 1 for out:{} to in:{} duration 0:00:01 bytes 5 TCP FINs"
+    assert one(torn.format("198.51.100.1/443", "10.0.0.5/51000"))["molehunt.guess"] == ["zone", "direction"]
+    assert one(torn.format("10.0.0.5/51000", "198.51.100.1/443"))["molehunt.guess"] == ["zone"]
+
+
 def test_translated_addresses_are_given_where_something_is_translated() -> None:
     row = one(
         "302013: Built outbound TCP connection 1 for outside:198.51.100.1/443 (198.51.100.1/443) "

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs
+from sensors import ecs, syslog
 from sensors.schema import TIME
 from sensors.url import url_columns
 
@@ -64,7 +64,8 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
     """`source.*` and `destination.*` of the two ends.
 
     A connection that was built outbound is listed with its destination first; so is one that is torn down,
-    though it does not say which way it went: there the end with the server's port is the destination.
+    though it does not say which way it went: there the end with the server's port is the destination, and
+    `direction` is among what was guessed.
     """
     missing = [
         name for name in ("one.address", "two.address", "one.port", "two.port") if name not in frame.columns
@@ -72,7 +73,10 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in missing).with_columns(
         pl.col("one.port", "two.port").cast(pl.Int64, strict=False)
     )
-    swapped = _listed_backwards(frame)
+    stated, torn = _listed_backwards(frame)
+    if torn.any():
+        frame = syslog.guessed(frame, torn, "direction")
+    swapped = stated | torn
     turned = swapped.any()
     expressions: list[pl.Expr] = []
     for side, near, far in (("source", "one", "two"), ("destination", "two", "one")):
@@ -96,8 +100,8 @@ def _sides(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(_translated(frame))
 
 
-def _listed_backwards(frame: pl.DataFrame) -> pl.Series:
-    """Which rows name the end that answers first."""
+def _listed_backwards(frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Which rows name the end that answers first: those that say so, and those whose ports do."""
     if "direction" not in frame.columns:
         frame = frame.with_columns(direction=pl.lit(None, pl.String))
     code = pl.col("event.code")
@@ -106,9 +110,10 @@ def _listed_backwards(frame: pl.DataFrame) -> pl.Series:
         (first < _CLIENT_PORTS) & (second >= _CLIENT_PORTS)
     )
     built = code.is_in(["302013", "302015", "302017", "302035"]) & (pl.col("direction") == "outbound")
-    torn = code.is_in(["302014", "302016", "302018", "302036"]) & serving
     pinged = (code == "302020") & (pl.col("direction") == "inbound")
-    return frame.select((built | torn | pinged).fill_null(value=False).alias("swapped"))["swapped"]
+    torn = code.is_in(["302014", "302016", "302018", "302036"]) & serving
+    found = frame.select(stated=(built | pinged).fill_null(value=False), torn=torn.fill_null(value=False))
+    return found["stated"], found["torn"]
 
 
 def _translated(frame: pl.DataFrame) -> list[pl.Expr]:
