@@ -12,6 +12,7 @@ import os
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _DEPTH: Final = 4  # archives within archives; nobody's export goes deeper
+_PIECE: Final = 16 << 10
 _UTC: Final = UTC
 
 
@@ -42,7 +44,12 @@ class _Content:
 
 
 def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
-    """Every file under `paths`, folders in the order of names, and the folders that refuse a listing."""
+    """Every file under `paths`, folders in the order of names, and the folders that cannot be listed.
+
+    A link to a folder is not followed (it may lead round in a circle); it is named, unless what it leads to
+    is under `paths` anyway.
+    """
+    roots = [root.resolve() for root in paths]
     for root in paths:
         if not root.is_dir():
             yield root
@@ -51,6 +58,10 @@ def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
         for folder, names, files in os.walk(root, onerror=problems.append):
             names.sort()
             yield from (Path(folder, name) for name in sorted(files))
+            for link in (path for name in names if (path := Path(folder, name)).is_symlink()):
+                target = link.resolve()
+                if not any(target.is_relative_to(each) for each in roots):
+                    yield Unread(str(link), f"links to folders are not followed; give {target} as well")
         for error in problems:
             yield Unread(str(error.filename), f"the folder cannot be listed: {error.strerror}")
 
@@ -147,11 +158,12 @@ def _zip_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterat
             yield Unread(content.path, f"the zip archive is damaged: {error}")
             return
         with archive:
+            seen = Counter[str]()
             for info in archive.infolist():
                 if info.is_dir():
                     continue
                 member = replace(
-                    _member(content, info.filename, _zip_time(info)),
+                    _member(content, info.filename, _zip_time(info), seen),
                     opener=partial(_open_member, archive, info),
                 )
                 yield from _expand(member, zone, depth - 1)
@@ -172,11 +184,14 @@ def _zip_time(info: zipfile.ZipInfo) -> datetime | None:
         return None
 
 
-def _member(content: _Content, name: str, modified: datetime | None) -> _Content:
+def _member(content: _Content, name: str, modified: datetime | None, seen: Counter[str]) -> _Content:
+    """A member of an archive; one whose name was `seen` before gets a number, for both are there."""
     clean = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    seen[clean] += 1
+    again = f"#{seen[clean]}" if seen[clean] > 1 else ""
     return replace(
         content,
-        path=f"{content.path}!{clean}",
+        path=f"{content.path}!{clean}{again}",
         name=clean.replace("\\", "/").rsplit("/", 1)[-1],
         modified=modified or content.modified,
         disk=None,
@@ -186,6 +201,7 @@ def _member(content: _Content, name: str, modified: datetime | None) -> _Content
 def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
     try:
         with content.opener() as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            seen = Counter[str]()
             for info in archive:
                 data = archive.extractfile(info) if info.isreg() else None
                 if data is None:
@@ -194,7 +210,7 @@ def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterat
                 front = data.read(2 * HEAD_BYTES)
                 modified = datetime.fromtimestamp(max(0, info.mtime), _UTC)
                 member = replace(
-                    _member(content, info.name, modified), opener=partial(_Continued.open, front, data)
+                    _member(content, info.name, modified, seen), opener=partial(_Continued.open, front, data)
                 )
                 yield from _expand(member, zone, depth - 1)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
@@ -202,12 +218,17 @@ def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterat
 
 
 class _Continued(io.RawIOBase):
-    """Bytes already read from a stream, and then the rest of it; the stream itself stays open."""
+    """Bytes already read from a member of a tar, and then the rest of it; the archive stays open.
+
+    Raises (from `read`):
+        OSError, EOFError: the archive ends within the member; all that is there was given before.
+    """
 
     def __init__(self, front: bytes, rest: object) -> None:
         super().__init__()
         self._front = io.BytesIO(front)
         self._rest = cast("BinaryIO", rest)
+        self._fault: Exception | None = None
 
     @classmethod
     def open(cls, front: bytes, rest: object) -> BinaryIO:
@@ -218,6 +239,22 @@ class _Continued(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # typeshed's Buffer is wider
-        data = self._front.read(len(buffer)) or self._rest.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        done = 0
+        while done < len(buffer) and self._fault is None:
+            try:
+                # A cut costs the piece that it lies in, so the pieces are small.
+                most = min(len(buffer) - done, _PIECE)
+                data = self._front.read(most) or self._rest.read(most)
+            except tarfile.TarError as error:
+                self._fault = OSError(f"the archive is cut off ({error})")
+                break
+            except (OSError, EOFError) as error:
+                self._fault = error
+                break
+            if not data:
+                return done
+            buffer[done : done + len(data)] = data
+            done += len(data)
+        if self._fault is not None and not done:
+            raise self._fault
+        return done

@@ -179,6 +179,60 @@ def test_a_folder_is_walked_in_order_and_a_refusal_is_named(
     assert "Permission denied" in refused.reason
 
 
+def test_links_to_folders_elsewhere_are_named_and_not_followed(tmp_path: Path) -> None:
+    for name in ("logs/2026/a.log", "elsewhere/b.log"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("x\n")
+    (tmp_path / "logs" / "current").symlink_to(tmp_path / "logs" / "2026")
+    (tmp_path / "logs" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "logs" / "round").symlink_to(tmp_path / "logs")
+    (unread, log) = files.walk([tmp_path / "logs"])
+    assert log == tmp_path / "logs" / "2026" / "a.log"
+    assert isinstance(unread, Unread)
+    assert unread.path == str(tmp_path / "logs" / "more")
+    assert str(tmp_path / "elsewhere") in unread.reason
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's own, of what this test is about
+def test_two_members_of_one_name_are_two_sources(
+    tmp_path: Path, sources_of: Callable[[Path], Iterator[Source]], kind: str
+) -> None:
+    path = tmp_path / f"twice.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as made:
+            made.writestr("a.log", "one\n")
+            made.writestr("a.log", "two\n")
+    else:
+        with tarfile.open(path, "w") as tar:
+            for data in (b"one\n", b"two\n"):
+                info = tarfile.TarInfo("a.log")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    found = [(source.path.removeprefix(str(path)), source.name, read(source)) for source in sources_of(path)]
+    assert found == [("!a.log", "a.log", b"one\n"), ("!a.log#2", "a.log", b"two\n")]
+
+
+def test_a_tar_cut_in_a_member_gives_what_is_there_and_names_the_cut(tmp_path: Path) -> None:
+    path = tmp_path / "cut.tar"
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("a.log")
+        info.size = len(LINES)
+        tar.addfile(info, io.BytesIO(LINES))
+    path.write_bytes(path.read_bytes()[: len(LINES) * 3 // 4])
+    found = files.sources(path)
+    source = next(found)
+    assert isinstance(source, Source)
+    kept = read(source)
+    assert kept[:-1] == LINES[: len(kept) - 1]  # the last line is half a line
+    assert len(kept) > len(LINES) * 3 // 4 - (32 << 10)
+    assert [each.reason for each in source.unread] == [
+        "the data ends early: the archive is cut off (unexpected end of data)"
+    ]
+    (unread,) = found
+    assert isinstance(unread, Unread)
+
+
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reasons = [
