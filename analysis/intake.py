@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -100,6 +100,22 @@ def _complete(frame: pl.DataFrame, source: Source, sensor: Sensor) -> pl.DataFra
     return typed
 
 
+def _timed(source: Source, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The events that have a time; those whose time cannot be read are named: analysis cannot place them."""
+    for frame in frames:
+        timeless = frame.filter(pl.col("@timestamp").is_null())
+        if timeless.height:
+            first = timeless.row(0, named=True)
+            source.lost(
+                "the event has no time that can be read",
+                line=first.get("log.file.line"),
+                offset=first.get("log.offset"),
+                count=timeless.height,
+            )
+        if timeless.height < frame.height:
+            yield frame.filter(pl.col("@timestamp").is_not_null()) if timeless.height else frame
+
+
 def read_into(
     lake: Lake,
     paths: Sequence[Path],
@@ -142,6 +158,7 @@ def _take(
     source, sensor = item
     progress(source.path)
     known = lake.known(source, sensor.name)
-    manifest = known or lake.add(source, sensor.name, events(source, sensor))
-    intake.manifests.append((manifest, known is not None))
+    manifest = known or lake.add(source, sensor.name, _timed(source, events(source, sensor)))
+    # The same bytes may have been read under another path; the report names what was given this time.
+    intake.manifests.append((replace(manifest, path=source.path), known is not None))
     intake.unread += manifest.unread

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.intake import Intake, read_into
+from analysis.lake import Lake
+
+M365: dict[str, Any] = {
+    "CreationTime": "2026-10-12T08:00:00", "Id": "1", "Operation": "FileDownloaded", "OrganizationId": "o",
+    "RecordType": 6, "UserKey": "k", "UserType": 0, "Workload": "SharePoint", "UserId": "jdoe@corp.example",
+    "ClientIP": "203.0.113.4",
+}  # fmt: skip
+
+
+def taken(lake: Lake, *paths: Path) -> Intake:
+    return read_into(
+        lake, paths, lambda _path: None, is_context=lambda _path: False, progress=lambda _path: None
+    )
+
+
+@pytest.mark.parametrize("good", [0, 2])
+def test_events_without_a_time_are_named_and_not_analysed(tmp_path: Path, good: int) -> None:
+    records = [M365, {**M365, "CreationTime": "yesterday"}, M365, {**M365, "CreationTime": "?"}]
+    log = tmp_path / "audit.json"
+    log.write_text("".join(json.dumps(each) + "\n" for each in (records if good else records[1::2])))
+    lake = Lake(tmp_path / "lake")
+    intake = taken(lake, log)
+    assert sum(lake.rows().values()) == good
+    assert all("@timestamp" in batch.frame.columns for batch in lake.batches())
+    (unread,) = intake.unread
+    assert (unread.path, unread.line, unread.count) == (str(log), 2 if good else 1, 2)
+    assert "no time" in unread.reason
+
+
+def test_a_copy_of_a_log_adds_nothing_and_is_named_all_the_same(tmp_path: Path) -> None:
+    first, copy = tmp_path / "a.json", tmp_path / "b.json"
+    for path in (first, copy):
+        path.write_text(json.dumps(M365) + "\n")
+    lake = Lake(tmp_path / "lake")
+    intake = taken(lake, first, copy)
+    assert [(each.path, known) for each, known in intake.manifests] == [
+        (str(first), False),
+        (str(copy), True),
+    ]
+    assert sum(lake.rows().values()) == 1
