@@ -51,6 +51,7 @@ def test_samples_are_claimed_by_this_sensor_alone() -> None:
         '{"time": "2026-10-05T08:00:00Z", "message": "sshd[12]: Accepted"}\n',
         "date=2026-10-05 time=08:00:00 devname=fw type=event user=ann\n" * 9,
         "Oct  5 08:00:00 sw-1 %LINK-3-UPDOWN: Interface up\n" * 9,
+        "Oct  5 08:00:00 fw-1 rtflow: session\n" * 9 + "Oct  5 08:00:00 fw-1 sshd[1]: Accepted\n",
     ],
 )
 def test_what_is_no_login_log_is_not_claimed(text: str) -> None:

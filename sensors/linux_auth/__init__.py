@@ -41,12 +41,12 @@ class LinuxAuth:
     name = "linux_auth"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - auth.log is also called secure, messages
-        """Whether at least half of the lines are a program's syslog lines, one of them a login program's."""
+        """Whether at least half of the lines are a program's syslog lines, a quarter a login program's."""
         lines = framing.text_head(head).splitlines()
         first = [line for line in lines if line.strip() and line[0] not in " \t"]
         logins = [bool(_LOGIN.search(line)) for line in first]
         told = [login or bool(_LINE.match(line)) for login, line in zip(logins, first, strict=True)]
-        return any(logins) and 2 * sum(told) >= len(told)
+        return bool(first) and 2 * sum(told) >= len(told) and 4 * sum(logins) >= len(logins)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line whose program is not known is an event with its text."""
