@@ -15,6 +15,7 @@ from analysis import profile
 from analysis.anomaly import Anomalies, AnomalyError, AnomalyRule, parse
 from analysis.attribution import Attribution, leases
 from analysis.context import Context, ContextError, load_context, recognise
+from analysis.detach import detached
 from analysis.finding import Finding, NotRun
 from analysis.intake import Intake, read_into
 from analysis.lake import Lake
@@ -147,8 +148,8 @@ def _read(
 def _people(lake: Lake, context: Context) -> tuple[identities.Identity, Attribution]:
     names, intervals = [], []
     for batch in lake.batches():
-        names.append(identities.names(batch.frame))
-        intervals.append(leases(batch.frame))
+        names.append(detached(identities.names(batch.frame)))
+        intervals.append(detached(leases(batch.frame)))
     identity = identities.resolve(names, context)
     return identity, Attribution.build(intervals, identity, context)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 READING: Final = 1
 _FLUSH_ROWS: Final = 250_000
 _FLUSH_BYTES: Final = 192 << 20
+_BATCH_ROWS: Final = 100_000  # analysis adds columns and copies to a batch: memory is in proportion to it
 _UNDATED: Final = "undated"
 
 
@@ -194,7 +195,7 @@ class Lake:
                 found[part.dataset] = found.get(part.dataset, 0) + part.rows
         return dict(sorted(found.items()))
 
-    def batches(self, rows: int = _FLUSH_ROWS) -> Iterator[Batch]:
+    def batches(self, rows: int = _BATCH_ROWS) -> Iterator[Batch]:
         """All events, dataset by dataset and day by day, in frames of about `rows` rows at most."""
         parts = sorted(
             (part for manifest in self._manifests.values() for part in manifest.parts),

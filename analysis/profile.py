@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.context.addresses import is_inside
+from analysis.detach import detached
 from sensors.schema import TIME, dtype
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def partial(frame: pl.DataFrame) -> Profile:
         "datasets": events.select("account", dataset, **ends),
         "hosts": events.select("account", _host(events), **ends).drop_nulls("host"),
     }
-    return {name: _fold(name, table.cast(pl.Schema(SCHEMAS[name]))) for name, table in raw.items()}
+    return {name: detached(_fold(name, table.cast(pl.Schema(SCHEMAS[name])))) for name, table in raw.items()}
 
 
 def merge(parts: Sequence[Profile]) -> Profile:
@@ -103,7 +104,7 @@ def merge(parts: Sequence[Profile]) -> Profile:
         return empty()
     if len(whole) == 1:
         return dict(whole[0])
-    return {name: _fold(name, pl.concat([part[name] for part in whole])) for name in SCHEMAS}
+    return {name: detached(_fold(name, pl.concat([part[name] for part in whole]))) for name in SCHEMAS}
 
 
 def empty() -> Profile:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.anomaly.partials import column
+from analysis.detach import detached
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ class Activity:
         people = events.filter(pl.col("account").is_not_null())
         moment = pl.col("@timestamp")
         return cls(
-            people.group_by("account", moment.dt.truncate("1d").alias("bucket")).agg(
-                pl.len().cast(pl.Int64).alias("n"),
-                moment.min().alias("first"),
-                moment.max().alias("last"),
-                *(pl.col(name).max() for name in PERSON),
+            detached(
+                people.group_by("account", moment.dt.truncate("1d").alias("bucket")).agg(
+                    pl.len().cast(pl.Int64).alias("n"),
+                    moment.min().alias("first"),
+                    moment.max().alias("last"),
+                    *(pl.col(name).max() for name in PERSON),
+                )
             ),
             events.group_by("event.dataset").agg(moment.min().alias("first"), moment.max().alias("last")),
         )

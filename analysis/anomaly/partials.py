@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.detach import detached
 from analysis.finding import LOCATORS
 from sensors.schema import dtype
 
@@ -63,7 +64,8 @@ def reduce(events: pl.DataFrame, shape: Shape) -> Partial:
         events: the keys, folded columns and quoted columns of `shape`, `rank` and the `LOCATORS`.
         shape: what to keep.
     """
-    return Partial(_fold(events, shape), _show(events.select(shape.shown_columns), shape))
+    shown = _show(events.select(shape.shown_columns), shape)
+    return Partial(detached(_fold(events, shape)), detached(shown))
 
 
 def merge(parts: Sequence[Partial], shape: Shape) -> Partial:
@@ -71,8 +73,8 @@ def merge(parts: Sequence[Partial], shape: Shape) -> Partial:
     if len(parts) == 1:
         return parts[0]
     return Partial(
-        _fold(pl.concat([part.cells for part in parts]), shape),
-        _show(pl.concat([part.shown for part in parts]), shape),
+        detached(_fold(pl.concat([part.cells for part in parts]), shape)),
+        detached(_show(pl.concat([part.shown for part in parts]), shape)),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from analysis.lake import Lake
 
 _PLACES: Final = 12
+_NAMES: Final = ("country", "region", "city", "organization")
 _HOSTS: Final = 20
 _STORY: Final = 12
 _DESTINATIONS: Final = 3
@@ -85,7 +86,7 @@ def compose(material: Material) -> Report:
         not_run=material.not_run,
         detections=material.detections,
         notes=tuple(material.context.notes),
-        attribution=tuple(material.attribution.counts.items()),
+        attribution=tuple(sorted(material.attribution.counts.items(), key=lambda each: (-each[1], each[0]))),
     )
 
 
@@ -228,10 +229,10 @@ class _People:
             return ()
         # Vendors write one network's name in several ways; an address is one place, named as most events do.
         top = (
-            frame.sort("events", descending=True)
+            frame.sort("events", *_NAMES, descending=[True, *(False for _ in _NAMES)])
             .group_by("source.ip", maintain_order=True)
             .agg(
-                pl.col("country", "region", "city", "organization").drop_nulls().first(),
+                pl.col(_NAMES).drop_nulls().first(),
                 pl.col("events").sum(),
                 pl.col("first").min(),
                 pl.col("last").max(),

@@ -152,7 +152,12 @@ class Report:
             raise ValueError(
                 f"the report has version {raw['version']}, this molehunt reads up to {VERSION}; update it"
             )
-        report = _build(cls, raw)
+        try:
+            report = _build(cls, raw)
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"the report is damaged ({error}); give a report.json as `molehunt hunt` wrote it"
+            ) from error
         assert isinstance(report, Report)  # noqa: S101 - tells the type checker what _build returns
         return report
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.detach import detached
 from analysis.sigma.column import series_of
 from analysis.sigma.correlation import TEMPORAL, VALUES, Correlation
 from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, Total, finding, text_of, who_and_when
@@ -72,7 +73,7 @@ class Correlations:
                 rule = self._pack.rules[number]
                 gathered = self._gather(frame[rows], correlation, reference, rule, quoting)
                 if gathered.height:
-                    self._parts[correlation.id].append(gathered)
+                    self._parts[correlation.id].append(detached(gathered))
 
     def _gather(
         self, events: pl.DataFrame, correlation: Correlation, reference: int, rule: Rule, quoting: Quoting

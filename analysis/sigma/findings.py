@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.detach import detached
 from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, Total, finding, who_and_when
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Findings:
             pl.col(AT).max().alias("last"),
             pl.col("row").sort_by(AT, "row").head(SHOWN),
         )
-        self._totals.append(totals.drop("row"))
+        self._totals.append(detached(totals.drop("row")))
         if sum(part.height for part in self._totals) > _MERGE_ROWS:
             self._totals = [self._merged()]
         shown = (
@@ -67,9 +68,9 @@ class Findings:
     def _keep(self, rule: int, frame: pl.DataFrame, rows: pl.DataFrame) -> None:
         kept = self._words(rule).keep(frame[rows["row"]])
         parts = self._kept.setdefault(rule, [])
-        parts.append(pl.concat([rows.select(ACCOUNT, HOST, AT), kept], how="horizontal"))
+        parts.append(detached(pl.concat([rows.select(ACCOUNT, HOST, AT), kept], how="horizontal")))
         if len(parts) > _MERGE_PARTS:
-            parts[:] = [_first_few(parts)]
+            parts[:] = [detached(_first_few(parts))]
 
     def _words(self, rule: int) -> Quoting:
         if rule not in self._quoting:
