@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from anomaly_cases import METADATA, all_of, at, events, rule
+from anomaly_cases import METADATA, all_of, at, events, hunted, rule
 
 from analysis.anomaly import Anomalies, AnomalyError, parse
 from analysis.anomaly.wording import sentence, size
@@ -89,6 +89,11 @@ MISTAKES = [
     ("falsepositives:", "falsepositive:", 12, "did you mean 'falsepositives'?"),
     ("  field: source.bytes\n", "", 15, "needs `field:`"),
     ("  rules: [outbound_transfer]\n", "", 15, "`rules:` must be a text or a list"),
+    ("field: source.bytes", "field: source.byte", 18, "did you mean 'source.bytes'?"),
+    ("field: source.bytes", "field: related.ip", 18, "several values in one event"),
+    ("group-by: [account]", "group-by: [account, kiosk]", 19, "no column 'kiosk'"),
+    ("  scale: log", "  show: [nothing.known]", 21, "no column 'nothing.known'"),
+    ("peer-by: [roster.department]", "peer-by: [roster.manager]", 22, "take one of account.kind, roster."),
     (
         "  baseline: {of: [self, peer], span: 28d, peer-by: [roster.department], minimum: 10}\n",
         "",
@@ -130,6 +135,29 @@ def test_a_mistake_in_a_document_that_is_in_no_file_is_told_all_the_same() -> No
 def test_groups_and_conditions_that_mean_nothing_are_refused(body: dict[str, Any]) -> None:
     with pytest.raises(AnomalyError):
         rule(**body)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ({"measure": "sum", "field": "user.name"}, 0),
+        ({"measure": "count", "group-by": ["account", "event.dataset", "@timestamp"]}, 27),
+        ({"measure": "count", "show": ["account", "account.basis", "related.ip", "roster.manager"]}, 27),
+        ({"measure": "first_seen", "field": "user.name", "amount": "user.name", "warm-up": "1s"}, 0),
+        ({"measure": "shared_by", "field": "account", "group-by": ["source.port"], "show": ["account"]}, 3),
+        ({"measure": "count", "hours": "off"}, 0),
+    ],
+    ids=lambda body: str(body["measure"]) if isinstance(body, dict) else "",
+)
+def test_odd_rules_that_are_allowed_do_not_end_a_hunt(body: dict[str, Any], count: int) -> None:
+    row = {"user.name": "x", "related.ip": ["10.0.0.1"], "source.port": 7, "roster.timezone": "localtime"}
+    frame = events(
+        [{"@timestamp": at(day), "account": who, **row} for day in range(9) for who in ("a", "b", "c")]
+    )
+    quantity = "accounts" if body["measure"] == "shared_by" else "value"
+    found = list(hunted(rule(**body, condition={quantity: {"gte": 1}}), frame).find())
+    assert len(found) == count
+    assert all(finding.evidence for finding in found)
 
 
 def test_rules_that_pick_nothing_say_why() -> None:

@@ -29,7 +29,6 @@ PERSON: Final = (
     "roster.days_since_start",
     "roster.days_since_end",
 )
-_TYPES: Final = {"account": pl.String(), "account.kind": pl.String()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Activity:
         events = frame.select(
             "@timestamp",
             column(frame, "event.dataset"),
-            *(known(frame, name) for name in ("account", *PERSON)),
+            *(column(frame, name) for name in ("account", *PERSON)),
         )
         people = events.filter(pl.col("account").is_not_null())
         moment = pl.col("@timestamp")
@@ -95,10 +94,3 @@ class Activity:
         """Time of the first event of any kind, None without events."""
         first = self.coverage["first"].min()
         return first if self.coverage.height else None  # type: ignore[return-value] # a datetime column
-
-
-def known(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """`column`, also for the names that attribution adds and the schema does not have."""
-    if name in _TYPES and name not in frame.columns:
-        return pl.lit(None, dtype=_TYPES[name]).alias(name)
-    return column(frame, name)

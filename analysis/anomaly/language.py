@@ -11,11 +11,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
+from analysis.anomaly.activity import PERSON
 from analysis.anomaly.measures import MEASURES
+from analysis.anomaly.measures.measure import RULE
+from analysis.anomaly.partials import kind_of
 from analysis.anomaly.reading import Reader, listed, near
 from analysis.finding import CATEGORIES, Level
+from sensors.schema import dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +142,8 @@ def parse(document: Mapping[str, Any], path: Path) -> AnomalyRule:
         reader.fail(("anomaly",), f"measure {measure_name} needs `field:`, the column that it measures")
     group_by = reader.texts("anomaly", "group-by") or ("account",)
     _check_group(reader, measure_name, group_by, fields)
+    for key in ("field", "group-by", "show", "amount"):
+        _check_columns(reader, key)
     baseline = _baseline(reader) if "baseline" in body else None
     condition = _condition(reader, measure_name, measure.quantities | ROSTER_QUANTITIES)
     learned = [bound for bound in condition if bound.quantity in measure.learned]
@@ -186,10 +195,31 @@ def _check_group(reader: Reader, measure: str, group_by: tuple[str, ...], fields
         reader.fail(("anomaly", "group-by"), "`group-by:` must hold `account`: a finding is about an account")
 
 
+def _check_columns(reader: Reader, key: str) -> None:
+    """Refuse what events cannot have, and lists where one value is measured or compared."""
+    where = ("anomaly", key)
+    for name in reader.texts(*where):
+        if name == RULE and key in ("field", "group-by"):
+            continue
+        try:
+            kind = kind_of(name)
+        except KeyError:
+            meant = get_close_matches(name, dictionary(), n=1)
+            hint = f"; did you mean {meant[0]!r}?" if meant else "; take a field of ECS or of a vendor"
+            reader.fail(where, f"events have no column {name!r}{hint}")
+        if isinstance(kind, pl.List) and key != "show":
+            reader.fail(
+                where, f"{name!r} has several values in one event; it can be shown, not counted or compared"
+            )
+
+
 def _baseline(reader: Reader) -> Baseline:
     where = ("anomaly", "baseline")
     reader.mapping(*where)
     reader.known(where, _BASELINE_KEYS)
+    for name in reader.texts(*where, "peer-by"):
+        if name not in PERSON:
+            reader.fail((*where, "peer-by"), f"{name!r} makes no peers; take one of {listed(PERSON)}")
     of = reader.texts(*where, "of", required=True)
     for kind in of:
         if kind not in BASELINES:

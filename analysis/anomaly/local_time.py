@@ -32,4 +32,5 @@ def with_local_time(frame: pl.DataFrame, moment: str, zone: str) -> pl.DataFrame
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # it walks a folder each time
+    # It walks a folder each time. Two names are of the machine, not of a place; Polars does not know them.
+    return frozenset(available_timezones() - {"Factory", "localtime"})

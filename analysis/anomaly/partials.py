@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 RANK: Final = "rank"
+_OF_ATTRIBUTION: Final[dict[str, pl.DataType]] = {
+    name: pl.String() for name in ("account", "account.kind", "account.basis")
+}
 _COMPACT_ROWS: Final = 200_000
 
 
@@ -78,11 +81,20 @@ def merge(parts: Sequence[Partial], shape: Shape) -> Partial:
     )
 
 
+def kind_of(name: str) -> pl.DataType:
+    """The type of a column of the schema, or of one that attribution adds.
+
+    Raises:
+        KeyError: events cannot have such a column.
+    """
+    return _OF_ATTRIBUTION.get(name) or dtype(name)
+
+
 def column(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """The column `name`, typed as the schema says; nulls where the frame does not have it."""
+    """The column `name`, typed as `kind_of` says; nulls where the frame does not have it."""
     if name in frame.columns:
         return pl.col(name)
-    return pl.lit(None, dtype=dtype(name)).alias(name)
+    return pl.lit(None, dtype=kind_of(name)).alias(name)
 
 
 def located(frame: pl.DataFrame, quoted: Sequence[str]) -> list[pl.Expr]:

@@ -102,7 +102,7 @@ def measured(rule: AnomalyRule, events: pl.DataFrame) -> pl.Expr:
 
 def shared_columns(rule: AnomalyRule, events: pl.DataFrame, rank: pl.Expr) -> list[pl.Expr]:
     """Group columns, `rank`, locators and quoted columns: what every measure's `prepare` begins with."""
-    names = [name for name in rule.group_by if name not in rule.show]
+    names = [name for name in rule.group_by if name not in (*rule.show, *LOCATORS)]
     return [
         *(pl.col(name) for name in names),
         rank.cast(pl.Float64).alias(RANK),

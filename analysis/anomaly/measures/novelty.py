@@ -61,12 +61,12 @@ class FirstSeen:
 
     def prepare(self, rule: AnomalyRule, events: pl.DataFrame) -> pl.DataFrame:
         """One row per event with its value, lower case."""
-        amount = rule.options["amount"]
+        amount = column(events, rule.options["amount"]) if rule.options["amount"] else pl.lit(0)
         moment = pl.col("@timestamp")
         return events.select(
             *shared_columns(rule, events, pl.lit(0.0)),
             measured(rule, events).cast(pl.String).str.to_lowercase().alias("item"),
-            (column(events, amount) if amount else pl.lit(0)).cast(pl.Float64).fill_null(0).alias("amount"),
+            amount.cast(pl.Float64, strict=False).fill_null(0).alias("amount"),
             column(events, "event.dataset").alias("dataset"),
             pl.lit(1, dtype=pl.Int64).alias("n"),
             moment.alias("first"),

@@ -68,7 +68,7 @@ class SharedBy:
         moment = pl.col("@timestamp")
         return events.select(
             *shared_columns(rule, events, pl.lit(0.0)),
-            pl.col("account"),
+            *(pl.col(name) for name in ("account",) if name not in rule.show),
             moment.dt.truncate("1d").alias("bucket"),
             pl.lit(1, dtype=pl.Int64).alias("n"),
             moment.alias("first"),

@@ -87,7 +87,7 @@ class Volume:
             events = _off_hours(events)
         moment = pl.col("@timestamp")
         if self._how == "sum":
-            what = measured(rule, events).cast(pl.Float64).alias("amount")
+            what = measured(rule, events).cast(pl.Float64, strict=False).alias("amount")
         elif self._how == "count":
             what = pl.lit(1.0).alias("amount")
         elif self._how == "distinct":
