@@ -44,7 +44,10 @@ FORMATS: Final = (
     rf"^.*?: +{_NATIVE_HEAD}(?P<url>.*) {_NATIVE_TAIL}",
     rf"^.*?: +{_COMMON}",
 )
-_LINE = re.compile("|".join(re.sub(r"\?P<\w+>", "?:", form.lstrip("^")) for form in FORMATS[1:3]))
+# Tried only where a word begins: from every letter of a long one it would take seconds for a head of bytes.
+_LINE = re.compile(
+    r"(?<!\S)(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", form.lstrip("^")) for form in FORMATS[1:3]) + ")"
+)
 _FIELDS: Final = (
     "second", "fraction", "elapsed", "client", "result", "status", "bytes", "method", "url", "user",
     "hierarchy",    "peer", "mime", "date", "protocol", "referrer", "agent",

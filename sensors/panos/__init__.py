@@ -28,7 +28,8 @@ _TYPES = (
     "TRAFFIC|THREAT|GLOBALPROTECT|USERID|USER-ID|HIPMATCH|HIP-MATCH|SYSTEM|CONFIG|AUTHENTICATION|DECRYPTION|"
     "CORRELATION|IPTAG|IP-TAG|GTP|SCTP|START|END|TUNNEL|URL|DATA|WILDFIRE"
 )
-_ROW = re.compile(rf'(?:^|[\s>])[^,\s]*,"?{_TIME}"?,[^,]*,(?:"?(?:{_TYPES})"?,|audit,)|,{_TIME},audit,')
+# (no > in the first value: from each of many it would be looked for again)
+_ROW = re.compile(rf'(?:^|[\s>])[^,\s>]*,"?{_TIME}"?,[^,]*,(?:"?(?:{_TYPES})"?,|audit,)|,{_TIME},audit,')
 _ANYWHERE = rf'[^,\s]*,"?{_TIME}"?,[^,]*,"?(?P<type>[A-Za-z-]+)"?,'
 _STARTS = (rf"^(?P<before>){_ANYWHERE}", rf"^(?P<before>[^, ]+ ){_ANYWHERE}", rf"^(?P<before>.*?){_ANYWHERE}")
 _AUDIT = rf"([^,\s]*,{_TIME},audit,.*)$"
