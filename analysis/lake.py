@@ -82,7 +82,10 @@ class Lake:
         self._staging = folder / "staging"
         for each in (self._events, self._sources, self._staging):
             each.mkdir(parents=True, exist_ok=True)
-        self._manifests = {path.stem: _load(path) for path in sorted(self._sources.glob("*.json"))}
+        self._manifests = self._loaded()
+
+    def _loaded(self) -> dict[str, Manifest]:
+        return {path.stem: _load(path) for path in sorted(self._sources.glob("*.json"))}
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -93,6 +96,8 @@ class Lake:
         """
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another may have added to the lake since this object looked; what it added must not be swept.
+            self._manifests = self._loaded()
             self._sweep()
             yield
 
@@ -139,7 +144,9 @@ class Lake:
         for part in split:
             dataset, on = str(part["event.dataset"][0]), str(part["_day"][0])
             rows = part.drop("_day")
-            rows = rows.select(name for name in rows.columns if rows[name].null_count() < rows.height)
+            rows = rows.select(
+                name for name in rows.columns if name == "@timestamp" or rows[name].null_count() < rows.height
+            )
             file = f"{_safe(dataset)}/{on}/{stem}.parquet"
             target = staged / file
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -196,37 +203,41 @@ class Lake:
         return dict(sorted(found.items()))
 
     def batches(self, rows: int = _BATCH_ROWS) -> Iterator[Batch]:
-        """All events, dataset by dataset and day by day, in frames of about `rows` rows at most."""
+        """All events, dataset by dataset and day by day, in frames of `rows` rows at most."""
         parts = sorted(
             (part for manifest in self._manifests.values() for part in manifest.parts),
             key=lambda part: (part.dataset, part.day, part.file),
         )
         held: list[Part] = []
+        count = 0
         for part in parts:
-            full = sum(each.rows for each in held) + part.rows > rows
-            if held and (full or part.dataset != held[0].dataset):
-                yield self._batch(held)
-                held = []
+            if held and (count + part.rows > rows or part.dataset != held[0].dataset):
+                yield from self._batches(held, rows)
+                held, count = [], 0
             held.append(part)
+            count += part.rows
         if held:
-            yield self._batch(held)
+            yield from self._batches(held, rows)
 
-    def _batch(self, parts: list[Part]) -> Batch:
+    def _batches(self, parts: list[Part], rows: int) -> Iterator[Batch]:
         frames = [pl.read_parquet(self._events / part.file, hive_partitioning=False) for part in parts]
-        return Batch(parts[0].dataset, pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0])
+        frame = pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0]
+        for piece in frame.iter_slices(rows):
+            yield Batch(parts[0].dataset, piece)
 
 
 def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Small batches together, so that parts are few; memory stays within the flush limits."""
     held: list[pl.DataFrame] = []
+    rows = size = 0
     for frame in batches:
-        if frame.height:
-            held.append(frame)
-        if sum(each.height for each in held) >= _FLUSH_ROWS or (
-            sum(each.estimated_size() for each in held) >= _FLUSH_BYTES
-        ):
+        if not frame.height:
+            continue
+        held.append(frame)
+        rows, size = rows + frame.height, size + int(frame.estimated_size())
+        if rows >= _FLUSH_ROWS or size >= _FLUSH_BYTES:
             yield pl.concat(held, how="diagonal")
-            held = []
+            held, rows, size = [], 0, 0
     if held:
         yield pl.concat(held, how="diagonal")
 

@@ -59,7 +59,10 @@ def test_events_lie_by_dataset_and_day_and_come_back_whole(tmp_path: Path) -> No
     assert again.rows() == {"one.log": 3996, "two.log": 4}
     assert "only.in.3" in again.columns()["one.log"]
     assert again.manifests == [manifest]
-    assert [batch.dataset for batch in again.batches(rows=10)] == ["one.log", "one.log", "two.log"]
+    small = list(again.batches(rows=300))
+    assert max(batch.frame.height for batch in small) == 300
+    assert sorted(x for batch in small for x in batch.frame["log.offset"]) == list(range(4000))
+    assert {batch.dataset for batch in small} == {"one.log", "two.log"}
 
 
 def test_the_same_file_twice_adds_nothing_wherever_it_lies(tmp_path: Path) -> None:
@@ -91,6 +94,42 @@ def test_read_otherwise_it_replaces_what_was_there(tmp_path: Path) -> None:
 def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     with Lake(tmp_path / "lake").writing(), pytest.raises(BlockingIOError), Lake(tmp_path / "lake").writing():
         pass
+
+
+def test_what_another_added_meanwhile_is_not_swept_away(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("content")
+    early = Lake(tmp_path / "lake")
+    other = Lake(tmp_path / "lake")
+    with other.writing():
+        other.add(made(log), "some", batches())
+    with early.writing():
+        assert early.known(made(log), "some") is not None
+    assert whole(Lake(tmp_path / "lake")) == whole(early) == list(range(4000))
+
+
+def test_looking_at_a_few_sources_takes_nothing_out_of_the_lake(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("content")
+    lake = Lake(tmp_path / "lake")
+    with lake.writing():
+        lake.add(made(log), "some", batches())
+    lake.only([])
+    assert whole(lake) == []
+    with lake.writing():
+        pass
+    assert whole(Lake(tmp_path / "lake")) == list(range(4000))
+
+
+def test_events_without_a_time_keep_the_column(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("content")
+    timeless = next(batches()).with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("@timestamp"))
+    lake = Lake(tmp_path / "lake")
+    with lake.writing():
+        manifest = lake.add(made(log), "some", iter([timeless]))
+    assert {part.day for part in manifest.parts} == {"undated"}
+    assert all(batch.frame["@timestamp"].null_count() for batch in lake.batches())
 
 
 KILLED = """
