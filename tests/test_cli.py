@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hunted import REPO, SAMPLES, Hunted, hunt, run
+
+from analysis.lake import Lake
+
+OKTA = SAMPLES / "okta" / "system.ndjson"
+ZEEK = SAMPLES / "zeek" / "conn.log"
+LINUX = SAMPLES / "linux" / "auth.log"
+
+RULE = """\
+title: A sign-in
+id: 3d3a4f56-6d7f-4f3c-9d4e-5a0c1f7e2b12
+tags: [molehunt.access, molehunt.decisive]
+logsource: {category: authentication}
+detection:
+  selection: {event.outcome: success}
+  condition: selection
+level: high
+confidence: 0.9
+fields: [user.name, source.ip]
+falsepositives: [a test]
+why: "{user.name} signed in from {source.ip}."
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "sign_in.yml").write_text(RULE)
+    return folder
+
+
+@pytest.fixture
+def quick(tmp_path: Path, rules: Path) -> Callable[..., Hunted]:
+    """A hunt under the one rule of `rules`, to the same folder every time."""
+
+    def made(*arguments: object, status: int = 0) -> Hunted:
+        return hunt(tmp_path / "out", *arguments, "--rules", rules, "--no-bundled-rules", status=status)
+
+    return made
+
+
+def ndjson(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- Exit status
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("hunted",),
+        ("hunt",),
+        ("hunt", OKTA),
+        ("hunt", SAMPLES / "no such file", "--out", "x"),
+        ("hunt", OKTA, "--out", "x", "--tz", "Mars/Olympus"),
+        ("hunt", OKTA, "--out", "x", "--roster", SAMPLES),
+        ("hunt", OKTA, "--out", "x", "--nonsense"),
+        ("events",),
+        ("events", "--tz", "../../etc/passwd", OKTA),
+        ("report", OKTA),
+        ("rules", "check", SAMPLES / "no such folder"),
+        ("rules", "nonsense"),
+    ],
+    ids=lambda arguments: " ".join(str(each).rpartition("/")[2] for each in arguments) or "nothing",
+)
+def test_wrong_usage_is_2(
+    arguments: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage:" in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "says"),
+    [
+        ("--site", b"domain = corp.example\n", "neither TOML nor a JSON object"),
+        ("--site", b'{"vpn_pools": {"asa": ["10.300.0.0/16"]}, "domain": "x"}', "10.300.0.0/16"),
+        ("--roster", b"\x00\x01\x02\x03", ""),
+        ("--geo-city", b"no database", ""),
+        ("--geo-asn", b"", ""),
+    ],
+)
+def test_a_context_file_that_cannot_be_used_is_1(
+    quick: Callable[..., Hunted], tmp_path: Path, option: str, content: bytes, says: str
+) -> None:
+    given = tmp_path / "context.file"
+    given.write_bytes(content)
+    found = quick(OKTA, option, given, status=1)
+    (line,) = found.result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert str(given) in line
+    assert says in line
+    assert "Traceback" not in found.result.output
+    assert found.result.stdout == ""
+    assert not (found.out / "report.html").exists()
+
+
+def test_a_busy_lake_is_1_and_one_that_is_free_again_is_not(
+    quick: Callable[..., Hunted], tmp_path: Path
+) -> None:
+    with Lake(tmp_path / "kept").writing():
+        found = quick(OKTA, "--lake", tmp_path / "kept", status=1)
+    assert "another molehunt is writing to this lake" in found.result.stderr
+    assert quick(OKTA, "--lake", tmp_path / "kept").report["events"] == 10
+
+
+def test_an_output_that_cannot_be_written_is_1(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("hunt", OKTA, "--out", tmp_path / "file" / "out", "--no-bundled-rules")
+    assert result.exit_code == 1
+    assert str(tmp_path / "file") in result.stderr
+
+
+def test_input_that_cannot_be_read_is_3_and_named_on_stderr(tmp_path: Path) -> None:
+    log = tmp_path / "half.ndjson"
+    log.write_bytes(OKTA.read_bytes() + b'{"half": \n')
+    result = run("events", log)
+    assert result.exit_code == 3
+    assert len(ndjson(result.stdout)) == 10
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(f"not read: {log} line 11, byte {OKTA.stat().st_size}: ")
+
+
+# --- Start-up
+
+HEAVY = ("polars", "numba", "numpy", "sigma", "rich", "jinja2", "scapy", "networkx", "evtx", "geoip2")
+WHICH = """
+import sys
+from analysis.cli import main
+sys.argv = ["molehunt", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["hunt", "--help"], ["events", "-h"], ["hunt"]]
+)
+def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHICH, *arguments], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert {"analysis", "click"} <= loaded
+    assert loaded.isdisjoint(HEAVY), loaded & set(HEAVY)
+    assert done.returncode == (2 if arguments == ["hunt"] else 0)
+
+
+def test_help_names_every_command_and_rules_are_one_of_them() -> None:
+    shown = run("--help").stdout
+    assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == [
+        "events", "hunt", "report", "rules",
+    ]  # fmt: skip
+    assert "check" in run("rules", "--help").stdout
+
+
+# --- events
+
+TELLING = ("event.id", "zeek.session_id", "source.ip", "process.name", "winlog.record_id", "user.name")
+RAW = [
+    OKTA,
+    LINUX,
+    ZEEK,
+    SAMPLES / "windows" / "winlogbeat.ndjson",
+    SAMPLES / "m365" / "search.csv",
+    SAMPLES / "squid" / "access.log",
+    SAMPLES / "zeek" / "json" / "dns.log",
+]
+
+
+@pytest.mark.parametrize("path", RAW, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+def test_events_lead_back_to_their_records(path: Path, packed: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's
+    raw = path.read_bytes()
+    if packed:
+        path = tmp_path / f"{path.name}.gz"
+        path.write_bytes(gzip.compress(raw))
+    result = run("events", path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = ndjson(result.stdout)
+    assert rows
+    assert [row["log.offset"] for row in rows] == sorted(row["log.offset"] for row in rows)
+    for row in rows:
+        assert row["log.file.path"] == str(path)
+        offset, line = row["log.offset"], row["log.file.line"]
+        assert raw[:offset].count(b"\n") + 1 == line
+        assert offset == 0 or raw[offset - 1 : offset] == b"\n"
+        record = raw[offset:].partition(b"\n")[0].decode()
+        # What tells one record from its neighbours is in it: its own id, or the names and addresses in it.
+        told = [row[name] for name in TELLING if name in row]
+        assert told
+        for value in told:
+            assert str(value) in record
+
+
+def test_events_are_flat_named_and_have_no_nulls() -> None:
+    result = run("events", OKTA, ZEEK, LINUX)
+    rows = ndjson(result.stdout)
+    assert len({row["event.module"] for row in rows}) == 3
+    for row in rows:
+        assert datetime.fromisoformat(row["@timestamp"]).tzinfo is not None
+        assert {"event.dataset", "event.module", "log.file.path", "molehunt.source.sha256"} <= row.keys()
+        for name, value in row.items():
+            assert value is not None, name
+            assert not isinstance(value, dict), name
+
+
+def test_events_come_in_the_order_of_input() -> None:
+    rows = ndjson(run("events", ZEEK, OKTA).stdout)
+    names = [Path(row["log.file.path"]).name for row in rows]
+    assert names == ["conn.log"] * 7 + ["system.ndjson"] * 10
+    frames = ndjson(run("events", SAMPLES / "capture" / "conversation.pcap").stdout)
+    assert all(row["molehunt.frame.number"] > 0 for row in frames)
+    records = ndjson(run("events", SAMPLES / "windows" / "security.evtx").stdout)
+    assert [int(row["winlog.record_id"]) for row in records] == list(range(51_200, 51_211))
+
+
+def test_events_as_parquet_are_the_same(tmp_path: Path) -> None:
+    inputs = [OKTA, ZEEK, LINUX, SAMPLES / "windows" / "security.evtx"]
+    printed = run("events", *inputs)
+    for name in ("x.parquet", "x.ndjson"):
+        written = run("events", *inputs, "-o", tmp_path / name)
+        assert (written.exit_code, written.output) == (0, "")
+    assert (tmp_path / "x.ndjson").read_text("utf-8") == printed.stdout
+    frame = pl.read_parquet(tmp_path / "x.parquet")
+    times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
+    frame = frame.with_columns(pl.col(times).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    rows = [{name: value for name, value in row.items() if value is not None} for row in frame.to_dicts()]
+    assert rows == ndjson(printed.stdout)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.ndjson", "x.parquet"]
+
+
+def test_a_zone_moves_the_times_that_have_none() -> None:
+    guessed = ndjson(run("events", LINUX).stdout)
+    said = ndjson(run("events", LINUX, "--tz", "America/Chicago").stdout)
+    moved = [
+        datetime.fromisoformat(there["@timestamp"]) - datetime.fromisoformat(here["@timestamp"])
+        for here, there in zip(guessed, said, strict=True)
+    ]
+    assert {gap.total_seconds() / 3600 for gap in moved} == {5}  # daylight saving time in October
+    assert all("zone" in row["molehunt.guess"] for row in guessed)
+    assert all("zone" not in row["molehunt.guess"] for row in said)  # the year still is
+    assert run("events", OKTA, "--tz", "America/Chicago").stdout == run("events", OKTA).stdout
+
+
+def test_a_reader_that_leaves_early_is_no_failure_to_shout_about() -> None:
+    command = [sys.executable, "-c", "from analysis.cli import main; main()", "events", str(SAMPLES / "zeek")]
+    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert "Traceback" not in said
+
+
+# --- hunt
+
+
+def test_what_a_terminal_gets_and_what_a_pipe_gets(tmp_path: Path, rules: Path) -> None:
+    """Progress goes to stderr, and only if that is a terminal; the report to stdout."""
+    arguments = [
+        "hunt",
+        str(OKTA),
+        "--rules",
+        str(rules),
+        "--no-bundled-rules",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    reader, terminal = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", "from analysis.cli import main; main()", *arguments],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+        check=True,
+    )
+    os.close(terminal)
+    seen = b""
+    try:
+        while piece := os.read(reader, 1 << 16):
+            seen += piece
+    except OSError:  # Linux says EIO where the other end of a terminal is closed
+        pass
+    os.close(reader)
+    assert b"reading" in seen or b"starting" in seen
+    assert b"\x1b" not in done.stdout
+    assert b"maya.lindqvist@corp.example" in done.stdout
+    piped = run(*arguments)
+    assert piped.stderr == ""
+    assert piped.stdout.encode() == done.stdout
+
+
+def test_a_kept_lake_is_added_to_once(tmp_path: Path, quick: Callable[..., Hunted]) -> None:
+    kept = tmp_path / "kept"
+    first = quick(OKTA, ZEEK, "--lake", kept)
+    files = {path: path.stat().st_mtime_ns for path in kept.rglob("*.parquet")}
+    answer = first.text("accounts.csv"), first.text("findings.ndjson")
+    assert [source["known"] for source in first.report["sources"]] == [False, False]
+    assert first.findings
+
+    second = quick(OKTA, ZEEK, "--lake", kept)
+    assert [source["known"] for source in second.report["sources"]] == [True, True]
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.parquet")} == files
+    assert (second.text("accounts.csv"), second.text("findings.ndjson")) == answer
+    assert second.report["events"] == first.report["events"] == 17
+    assert "already in the lake" in second.page
+
+    more = quick(LINUX, "--lake", kept)  # a kept lake answers for all that it was ever given
+    assert more.report["events"] > 17
+    assert {name for name, _ in more.report["datasets"]} >= {"okta.system", "zeek.connection"}
+
+
+def test_a_lake_of_its_own_does_not_mix_hunts(quick: Callable[..., Hunted]) -> None:
+    assert {name for name, _ in quick(OKTA).report["datasets"]} == {"okta.system"}
+    second = quick(ZEEK)
+    assert {name for name, _ in second.report["datasets"]} == {"zeek.connection"}
+    assert second.report["events"] == 7
+    assert "maya.lindqvist" not in second.page + second.text("accounts.csv")
+    assert quick(OKTA, ZEEK).report["events"] == 17
+
+
+def test_a_report_draws_itself_again(tmp_path: Path, quick: Callable[..., Hunted]) -> None:
+    first = quick(OKTA)
+    result = run("report", first.out / "report.json", "--out", tmp_path / "again")
+    assert (result.exit_code, result.stderr) == (0, "")
+    names = sorted(path.name for path in first.out.iterdir() if path.is_file())
+    assert names == ["accounts.csv", "findings.ndjson", "report.html", "report.json", "unread.ndjson"]
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (first.out / name).read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"version": 1}', b'{"version": 99}', b"\xff"])
+def test_what_is_no_report_is_1(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    result = run("report", tmp_path / "x.json", "--out", tmp_path / "again")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_report_as_json_is_alone_on_stdout(quick: Callable[..., Hunted]) -> None:
+    found = quick(OKTA, "--json")
+    assert json.loads(found.result.stdout) == found.report
+    assert found.result.stderr == f"The page: {found.out / 'report.html'}\n"
+
+
+def test_the_files_of_a_hunt_agree(quick: Callable[..., Hunted]) -> None:
+    found = quick(OKTA, ZEEK)
+    report = found.report
+    assert [row["account"] for row in found.accounts] == [each["account"] for each in report["accounts"]]
+    assert [int(row["rank"]) for row in found.accounts] == list(range(1, len(report["accounts"]) + 1))
+    assert [each["rule.id"] for each in found.findings] == [each["detection"] for each in report["findings"]]
+    assert {each["account"] for each in found.findings} <= {row["account"] for row in found.accounts} | {""}
+    named = {each["path"]: each["sha256"] for each in report["sources"]}
+    for finding in found.findings:
+        for piece in finding["evidence"]:
+            assert named[piece["path"]] == piece["sha256"]
+            assert piece["line"]
+    ago = datetime.now(UTC) - datetime.fromisoformat(report["created"])
+    assert 0 <= ago.total_seconds() < 600
+
+
+def test_rules_are_those_that_were_asked_for(tmp_path: Path, rules: Path) -> None:
+    mine = hunt(tmp_path / "mine", OKTA, "--rules", rules, "--no-bundled-rules")
+    assert mine.report["detections"] == 1
+    assert {each["rule.name"] for each in mine.findings} == {"A sign-in"}
+    none = hunt(tmp_path / "none", OKTA, "--no-bundled-rules")
+    assert (none.report["detections"], none.findings) == (0, [])
+    both = hunt(tmp_path / "both", OKTA, "--rules", rules, "--rules", rules / "sign_in.yml")
+    bundled = hunt(tmp_path / "bundled", OKTA)
+    assert bundled.report["detections"] > 60
+    # The same file given twice is one rule.
+    assert both.report["detections"] == bundled.report["detections"] + 1
+    assert "A sign-in" in {each["rule.name"] for each in both.findings}
+
+
+def test_rules_of_a_folder_are_listed_checked_and_tested(rules: Path) -> None:
+    (rules / "sign_in.match.ndjson").write_text(
+        '{"event.dataset": "okta.system", "event.category": ["authentication"], "event.outcome": "success"}\n'
+    )
+    (rules / "sign_in.nomatch.ndjson").write_text(
+        '{"event.dataset": "okta.system", "event.category": ["authentication"], "event.outcome": "failure"}\n'
+    )
+    listed = run("rules", "list", rules)
+    assert "A sign-in" in listed.stdout
+    (row,) = ndjson(run("rules", "list", "--json", rules).stdout)
+    assert (row["title"], row["category"], row["decisive"]) == ("A sign-in", "access", True)
+    assert run("rules", "test", rules).exit_code == 0
+    (rules / "sign_in.nomatch.ndjson").write_text((rules / "sign_in.match.ndjson").read_text())
+    assert run("rules", "test", rules).exit_code == 1
