@@ -18,7 +18,7 @@ from analysis.context import Context, ContextError, load_context, recognise
 from analysis.detach import detached
 from analysis.finding import Finding, NotRun
 from analysis.intake import Intake, read_into
-from analysis.lake import Lake
+from analysis.lake import Lake, is_lake
 from analysis.report import files as report_files
 from analysis.report.compose import Material, compose
 from analysis.report.text import plain
@@ -123,11 +123,21 @@ def _given(options: Options) -> dict[str, Path | None]:
 def _context_files(options: Options) -> dict[str, list[Path]]:
     """Rosters, site and geography files that lie among the inputs."""
     found: dict[str, list[Path]] = {kind: [] for kind in _given(options)}
-    for path in files.walk(options.paths):
+    for path in files.walk(options.paths, _own(options)):
         kind = None if isinstance(path, Unread) or not path.is_file() else recognise(path)
         if kind is not None and not isinstance(path, Unread):
             found[kind].append(path)
     return found
+
+
+def _own(options: Options) -> Callable[[Path], bool]:
+    """What hunts made themselves, if it lies among the inputs: lakes, and the files of this report."""
+    out = options.out.resolve()
+
+    def own(path: Path) -> bool:
+        return is_lake(path) or (path.name in report_files.NAMES and path.parent.resolve() == out)
+
+    return own
 
 
 def _read(
@@ -141,6 +151,7 @@ def _read(
         options.paths,
         zone_for,
         is_context=no_logs.__contains__,
+        skip=_own(options),
         progress=lambda path: say(f"reading {path}"),
     )
 

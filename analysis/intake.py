@@ -122,6 +122,7 @@ def read_into(
     zone_for: Callable[[str], ZoneInfo | None],
     *,
     is_context: Callable[[Path], bool],
+    skip: Callable[[Path], bool],
     progress: Callable[[str], None],
 ) -> Intake:
     """Read all of `paths` into the lake.
@@ -131,11 +132,12 @@ def read_into(
         paths: files and folders.
         zone_for: the time zone that the user gave for a path, or None.
         is_context: whether a file is a roster or the like, which is no log.
+        skip: whether a file or a folder among the inputs is molehunt's own work.
         progress: told of each source before it is read.
     """
     intake = Intake()
     with lake.writing():
-        for path in files.walk(paths):
+        for path in files.walk(paths, skip):
             if isinstance(path, Unread):
                 intake.unread.append(path)
             elif is_context(path):

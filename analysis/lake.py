@@ -35,6 +35,7 @@ _FLUSH_ROWS: Final = 250_000
 _FLUSH_BYTES: Final = 192 << 20
 _BATCH_ROWS: Final = 100_000  # analysis adds columns and copies to a batch: memory is in proportion to it
 _UNDATED: Final = "undated"
+_FOLDERS: Final = ("events", "sources", "staging")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,17 @@ class Batch:
     frame: pl.DataFrame
 
 
+def is_lake(folder: Path) -> bool:
+    """Whether a folder is a lake: what is in it was read already, from the logs themselves."""
+    return (folder / "lock").is_file() and all((folder / name).is_dir() for name in _FOLDERS)
+
+
 class Lake:
     """A folder of events. Reading needs no lock; adding takes the lake for itself."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._events = folder / "events"
-        self._sources = folder / "sources"
-        self._staging = folder / "staging"
+        self._events, self._sources, self._staging = (folder / name for name in _FOLDERS)
         for each in (self._events, self._sources, self._staging):
             each.mkdir(parents=True, exist_ok=True)
         self._manifests = self._loaded()

@@ -43,8 +43,12 @@ class _Content:
     disk: Path | None
 
 
-def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
+def walk(
+    paths: Sequence[Path], skip: Callable[[Path], bool] = lambda _path: False
+) -> Iterator[Path | Unread]:
     """Every file under `paths`, folders in the order of names, and the folders that cannot be listed.
+
+    What is in the folders of `paths` is left out where it is to be skipped: a file, or a folder as a whole.
 
     A link to a folder is not followed (it may lead round in a circle); it is named, unless what it leads to
     is under `paths` anyway.
@@ -56,8 +60,8 @@ def walk(paths: Sequence[Path]) -> Iterator[Path | Unread]:
             continue
         problems: list[OSError] = []
         for folder, names, files in os.walk(root, onerror=problems.append):
-            names.sort()
-            yield from (Path(folder, name) for name in sorted(files))
+            names[:] = sorted(name for name in names if not skip(Path(folder, name)))
+            yield from (path for name in sorted(files) if not skip(path := Path(folder, name)))
             for link in (path for name in names if (path := Path(folder, name)).is_symlink()):
                 target = link.resolve()
                 if not any(target.is_relative_to(each) for each in roots):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hunted import hunt
 
 from analysis.intake import Intake, read_into
 from analysis.lake import Lake
@@ -18,7 +19,12 @@ M365: dict[str, Any] = {
 
 def taken(lake: Lake, *paths: Path) -> Intake:
     return read_into(
-        lake, paths, lambda _path: None, is_context=lambda _path: False, progress=lambda _path: None
+        lake,
+        paths,
+        lambda _path: None,
+        is_context=lambda _path: False,
+        skip=lambda _path: False,
+        progress=lambda _path: None,
     )
 
 
@@ -47,3 +53,18 @@ def test_a_copy_of_a_log_adds_nothing_and_is_named_all_the_same(tmp_path: Path) 
         (str(copy), True),
     ]
     assert sum(lake.rows().values()) == 1
+
+
+def test_what_a_hunt_wrote_among_its_inputs_is_no_log(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(M365) + "\n")
+    for out in (tmp_path / "out", tmp_path / "out", tmp_path):
+        other = (
+            out == tmp_path
+        )  # another hunt's lake is one, too; its report no sensor knows, and that is said
+        found = hunt(out, tmp_path, "--no-bundled-rules", status=3 if other else 0)
+        assert found.report["events"] == 1
+        read = [each for each in found.report["sources"] if each["events"]]
+        assert [each["path"] for each in read] == [str(tmp_path / "a.json")]
+        assert {Path(each["path"]).parent for each in found.unread} == (
+            {tmp_path / "out"} if other else set()
+        )

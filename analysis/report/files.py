@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.report.document import Report
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+NAMES: Final = ("report.json", "findings.ndjson", "accounts.csv", "unread.ndjson", "report.html")
 COLUMNS: Final = (
     "rank",
     "account",
@@ -37,14 +38,7 @@ COLUMNS: Final = (
 def write(report: Report, folder: Path) -> None:
     """Write report.html, report.json, findings.ndjson, accounts.csv and unread.ndjson to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    renderers: dict[str, Callable[[Report, TextIO], None]] = {
-        "report.json": write_json,
-        "findings.ndjson": findings,
-        "accounts.csv": accounts,
-        "unread.ndjson": unread,
-        "report.html": html.render,
-    }
-    for name, render in renderers.items():
+    for name, render in zip(NAMES, (write_json, findings, accounts, unread, html.render), strict=True):
         aside = folder / f".{name}.part"
         with aside.open("w", encoding="utf-8", newline="") as out:
             render(report, out)
