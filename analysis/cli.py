@@ -49,14 +49,14 @@ class _Late(click.Group):
 
 
 def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ZoneInfo | None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - late, for speed
+    from sensors.zones import zone  # noqa: PLC0415 - late, for speed
 
     if value is None:
         return None
     try:
-        return ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise click.BadParameter(f"{value!r} is no time zone; give a name such as America/Chicago") from error
+        return zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -73,7 +73,7 @@ _ZONE = click.option(
     "zone",
     metavar="ZONE",
     callback=_zone,
-    help="Time zone of logs that do not say theirs (IANA name; UTC if not given, and marked as a guess).",
+    help="Time zone of logs that do not say theirs: IANA name or +HH:MM (default: UTC, marked as a guess).",
 )
 _PATHS = click.argument("paths", nargs=-1, required=True, type=_EXISTING, metavar="PATH...")
 
