@@ -103,7 +103,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         context=context,
         identity=identity,
         attribution=attribution,
-        profiles=examined.profiles,
+        profiles=examined.profiles.whole(),
         findings=findings,
         not_run=(*broken, *pack.plan(examined.columns), *examined.anomalies.not_run()),
         detections=len(pack.rules) + len(pack.correlations) + len(rules),
@@ -188,7 +188,7 @@ class _Examined:
         self._findings = Findings(pack)
         self._correlations = Correlations(pack)
         self.anomalies = Anomalies(rules, context)
-        self.profiles = profile.empty()
+        self.profiles = profile.Gathered()
         self.columns: dict[str, set[str]] = {}  # of each dataset, with what context and attribution added
 
     def add(
@@ -205,7 +205,7 @@ class _Examined:
         self._findings.add(known, matches)
         self._correlations.add(known, matches)
         self.anomalies.add(known, matches, self._names)
-        self.profiles = profile.merge([self.profiles, profile.partial(known)])
+        self.profiles.add(profile.partial(known))
 
     def findings(self) -> tuple[Finding, ...]:
         return (*self._findings.find(), *self._correlations.find(), *self.anomalies.find())

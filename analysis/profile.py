@@ -44,6 +44,7 @@ _FOLDS: Final = {"events": "sum", "bytes": "sum", "first": "min", "last": "max"}
 # Destinations kept per account, day and dataset. A merge may forget a smaller one that grows later; the
 # figures of those that are kept are exact if a day's events come together, as the lake has them.
 _DESTINATIONS: Final = 50
+_COMPACT_ROWS: Final = 200_000
 # Logons at the keyboard or over remote desktop; 3, 4, 5 and 8 are made by machines as well
 # (https://learn.microsoft.com/windows/security/threat-protection/auditing/event-4624).
 _INTERACTIVE_LOGONS: Final = ("2", "7", "10", "11")
@@ -107,6 +108,33 @@ def merge(parts: Sequence[Profile]) -> Profile:
     return {name: detached(_fold(name, pl.concat([part[name] for part in whole]))) for name in SCHEMAS}
 
 
+class Gathered:
+    """Summaries of many batches, merged often enough that memory follows the accounts and not the batches."""
+
+    def __init__(self) -> None:
+        self._parts: list[Profile] = []
+        self._rows = 0
+        self._merged_rows = 0
+
+    def add(self, part: Profile) -> None:
+        """Take in the summary of one batch."""
+        self._parts.append(part)
+        self._rows += _rows(part)
+        if self._rows > max(_COMPACT_ROWS, 2 * self._merged_rows):
+            self.whole()
+
+    def whole(self) -> Profile:
+        """The summary of all batches so far."""
+        whole = merge(self._parts)
+        self._parts = [whole]
+        self._rows = self._merged_rows = _rows(whole)
+        return whole
+
+
+def _rows(part: Profile) -> int:
+    return sum(table.height for table in part.values())
+
+
 def empty() -> Profile:
     """The summary of no events."""
     return {name: pl.DataFrame(schema=schema) for name, schema in SCHEMAS.items()}
@@ -159,20 +187,29 @@ def _is_human(frame: pl.DataFrame) -> pl.Expr:
     Network traffic, web requests and services go on at night of themselves and say nothing.
     """
     kind = pl.col("account.kind") if "account.kind" in frame.columns else pl.lit("person")
+    failed = (_column(frame, "event.outcome") == "failure").fill_null(value=False)  # anybody can fail
+    unattended = "azure.signinlogs.properties.is_interactive"
     logon = _column(frame, "winlog.event_data.LogonType")
-    by_machine = (_column(frame, "azure.signinlogs.category") == "NonInteractiveUserSignInLogs").fill_null(
-        value=False
-    ) | logon.is_in(_INTERACTIVE_LOGONS).not_().fill_null(value=False)
+    by_machine = pl.any_horizontal(
+        _column(frame, "azure.signinlogs.category") == "NonInteractiveUserSignInLogs",
+        _column(frame, unattended).cast(pl.String).str.to_lowercase() == "false",
+        ~logon.is_in(_INTERACTIVE_LOGONS),
+    ).fill_null(value=False)
     signed_in = (_column(frame, "event.outcome") == "success").fill_null(value=False)
     action = _column(frame, "event.action").str.to_lowercase().fill_null("")
     audited = _is_audit(frame) & ~action.str.contains("sync")
     started = _column(frame, "process.parent.name").str.to_lowercase().is_in(_SHELLS).fill_null(value=False)
-    return (kind.fill_null("person") == "person") & (
-        (_has(frame, "authentication") & signed_in & ~by_machine)
-        | (_has(frame, "session") & ~by_machine)
-        | _column(frame, "event.code").is_in(_LOCK_EVENTS).fill_null(value=False)
-        | (audited & ~_has(frame, "authentication") & ~_has(frame, "network"))
-        | (_has(frame, "process") & started)
+    person = kind.fill_null("person") == "person"
+    return (
+        person
+        & ~failed
+        & (
+            (_has(frame, "authentication") & signed_in & ~by_machine)
+            | (_has(frame, "session") & ~by_machine)
+            | _column(frame, "event.code").is_in(_LOCK_EVENTS).fill_null(value=False)
+            | (audited & ~_has(frame, "authentication") & ~_has(frame, "network"))
+            | (_has(frame, "process") & started)
+        )
     )
 
 
@@ -183,11 +220,19 @@ def _is_audit(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _came_from(frame: pl.DataFrame) -> pl.Expr:
-    """Whether `source.ip` is a public address of the person: sign-ins, sessions, audits, not mere traffic."""
+    """Whether `source.ip` is a public address of the person: sign-ins, sessions, audits, not mere traffic.
+
+    What failed may be anybody's who knows the name, and what reached the account from outside is not its own.
+    """
     traffic = ["network", "web", "intrusion_detection"]
     said = _column(frame, "event.category").list.set_difference(traffic).list.len() > 0
     said |= _is_audit(frame)  # some of them have the category "web"
-    return said.fill_null(value=False) & ~is_inside(_column(frame, "source.ip")).fill_null(value=True)
+    failed = _column(frame, "event.outcome") == "failure"
+    basis = pl.col("account.basis") if "account.basis" in frame.columns else pl.lit(None, pl.String)
+    others = pl.any_horizontal(failed, basis.str.contains("destination", literal=True)).fill_null(value=False)
+    return (
+        said.fill_null(value=False) & ~others & ~is_inside(_column(frame, "source.ip")).fill_null(value=True)
+    )
 
 
 def _went_out(frame: pl.DataFrame) -> pl.Expr:

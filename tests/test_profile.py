@@ -61,6 +61,9 @@ def test_a_sign_in_is_an_hour_a_day_a_place_and_a_dataset() -> None:
     [
         {"event.outcome": "failure"},
         {"azure.signinlogs.category": "NonInteractiveUserSignInLogs"},
+        {"azure.signinlogs.properties.is_interactive": "false"},
+        {"event.category": ["session"], "event.outcome": "failure"},
+        {"event.category": ["file"], "event.dataset": "o365.audit", "event.outcome": "failure"},
         {"winlog.event_data.LogonType": "3"},
         {"account.kind": "service"},
         {"event.category": ["network"]},
@@ -109,6 +112,23 @@ def test_only_traffic_from_inside_to_outside_went_out() -> None:
     assert got["places"].is_empty()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event.outcome": "failure"},
+        {"event.dataset": "o365.audit", "event.outcome": "failure"},
+        {"account.basis": "vpn lease, destination"},
+        {"event.category": ["network"], "event.dataset": "zeek.connection"},
+        {"source.ip": "10.0.0.7"},
+    ],
+)
+def test_what_others_did_is_no_place_of_the_account(change: dict[str, Any]) -> None:
+    basis = change.get("account.basis", "user")
+    row = {**SIGN_IN, **{name: value for name, value in change.items() if name != "account.basis"}}
+    frame = events([{**row, "@timestamp": at(0)}]).with_columns(pl.lit(basis).alias("account.basis"))
+    assert profile.partial(frame)["places"].is_empty()
+
+
 def test_two_logs_of_one_upload_are_not_added_up() -> None:
     rows = [
         {**UPLOAD, "@timestamp": at(0)},
@@ -153,7 +173,12 @@ ROWS = st.fixed_dictionaries(
 @given(st.lists(ROWS, min_size=1, max_size=25), st.lists(st.integers(0, 3), min_size=25, max_size=25))
 def test_any_split_merges_to_the_whole(rows: list[dict[str, Any]], where: list[int]) -> None:
     split = [[row for row, part in zip(rows, where, strict=False) if part == number] for number in range(4)]
-    merged = profile.merge([profile.partial(events(part)) for part in split if part])
+    gathered = profile.Gathered()
+    for part in split:
+        if part:
+            gathered.add(profile.partial(events(part)))
+            gathered.whole()  # in the middle, as with many batches
+    merged = gathered.whole()
     whole = profile.partial(events(rows))
     for name, table in whole.items():
         assert_frame_equal(table, merged[name], check_row_order=False)
