@@ -114,11 +114,12 @@ def _accounts(material: Material, findings: tuple[Finding, ...], now: datetime) 
     of: dict[str, list[int]] = {}
     for index, finding in enumerate(findings):
         of.setdefault(finding.account, []).append(index)
-    seen = _seen(material.profiles)
-    ordered = scored.join(material.identity.accounts, on="account", how="left").join(
-        seen, on="account", how="left"
+    named = material.identity.accounts.select("account", "label", "kind", "identifiers")
+    ordered = scored.join(named, on="account", how="left").join(
+        _seen(material.profiles), on="account", how="left"
     )
-    ordered = ordered.sort(
+    # Whom the roster alone names was not seen.
+    ordered = ordered.filter(pl.col("events").is_not_null() | pl.col("account").is_in(list(of))).sort(
         pl.col("score").round(6), pl.col("events").fill_null(0), "account", descending=[True, True, False]
     )
     people = _People(material)
