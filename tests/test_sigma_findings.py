@@ -75,13 +75,15 @@ def test_what_a_finding_says(tmp_path: Path) -> None:
     assert two.count == 3
 
 
-def test_accounts_and_hosts_are_kept_apart_and_nobody_is_empty(tmp_path: Path) -> None:
+def test_accounts_are_kept_apart_and_without_them_hosts(tmp_path: Path) -> None:
     events = [
-        {"at": 1, "act": "a", "account": account, "host.name": host}
-        for account, host in [("u", "h"), ("u", "i"), ("v", "h"), (None, None)]
+        {"at": number, "act": "a", "account": account, "host.name": host}
+        for number, (account, host) in enumerate(
+            [("u", "h"), ("u", "i"), ("v", "h"), (None, None), (None, "h"), (None, "i")]
+        )
     ]
-    them = [(f.account, f.host) for f in found(rules(tmp_path), [frame(events)]) if f.title == "t"]
-    assert them == [("", ""), ("u", "h"), ("u", "i"), ("v", "h")]
+    them = [(f.account, f.host, f.count) for f in found(rules(tmp_path), [frame(events)]) if f.title == "t"]
+    assert them == [("", "", 1), ("", "h", 1), ("", "i", 1), ("u", "h", 2), ("v", "h", 1)]
 
 
 def test_an_event_without_account_host_or_time_does_not_vanish(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Matches into findings: one for each rule, account and host, however many events there are.
+"""Matches into findings: one for each rule and account (or host, where there is none), however many events.
 
 Batches leave partial totals and the first few events of each; memory is bounded by accounts times rules.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from analysis.sigma.pack import RulePack
 
 _KEY: Final = ("rule", ACCOUNT, HOST)
+_SEEN_ON: Final = "_seen_on"  # the host of an event; HOST is part of the key only where no account is known
 _MERGE_ROWS: Final = 200_000  # partial totals kept before they are merged
 _MERGE_PARTS: Final = 16  # batches of quoted events of one rule kept before they are merged
 
@@ -47,7 +48,10 @@ class Findings:
         loud = matches.filter(~pl.col("rule").is_in(self._silent))
         if loud.is_empty():
             return
-        hits = pl.concat([loud, who_and_when(frame)[loud["row"]]], how="horizontal")
+        hits = pl.concat([loud, who_and_when(frame)[loud["row"]]], how="horizontal").with_columns(
+            pl.col(HOST).alias(_SEEN_ON),
+            pl.when(pl.col(ACCOUNT) == "").then(HOST).otherwise(pl.lit("")).alias(HOST),
+        )
         totals = hits.group_by(_KEY).agg(
             pl.len().alias("count"),
             pl.col(AT).min().alias("first"),
@@ -60,7 +64,7 @@ class Findings:
         shown = (
             totals.select(*_KEY, "row")
             .explode("row")
-            .join(hits.select("rule", "row", AT), on=["rule", "row"], how="left")
+            .join(hits.select("rule", "row", AT, _SEEN_ON), on=["rule", "row"], how="left")
         )
         for (rule,), rows in shown.partition_by("rule", as_dict=True).items():
             self._keep(int(rule), frame, rows)
@@ -68,7 +72,7 @@ class Findings:
     def _keep(self, rule: int, frame: pl.DataFrame, rows: pl.DataFrame) -> None:
         kept = self._words(rule).keep(frame[rows["row"]])
         parts = self._kept.setdefault(rule, [])
-        parts.append(detached(pl.concat([rows.select(ACCOUNT, HOST, AT), kept], how="horizontal")))
+        parts.append(detached(pl.concat([rows.select(ACCOUNT, HOST, AT, _SEEN_ON), kept], how="horizontal")))
         if len(parts) > _MERGE_PARTS:
             parts[:] = [detached(_first_few(parts))]
 
@@ -94,8 +98,10 @@ class Findings:
             rule = self._pack.rules[int(number)]
             kept = _first_few(self._kept[int(number)]).partition_by(ACCOUNT, HOST, as_dict=True)
             for row in of_rule.iter_rows(named=True):
-                total = Total(row[ACCOUNT], row[HOST], row["count"], row["first"], row["last"])
-                yield finding(rule, total, kept[total.account, total.host], rule.evidence_fields)
+                first_few = kept[row[ACCOUNT], row[HOST]]
+                host = first_few[_SEEN_ON][0]
+                total = Total(row[ACCOUNT], host, row["count"], row["first"], row["last"])
+                yield finding(rule, total, first_few, rule.evidence_fields)
 
 
 def _first_few(parts: list[pl.DataFrame]) -> pl.DataFrame:
