@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analysis.report.document import Report
+
+
+_CALLED: Final = {
+    "roster": "roster",
+    "geo_city": "city file",
+    "geo_asn": "network file",
+    "site": "site file",
+}
 
 
 class HuntError(Exception):
@@ -82,6 +90,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     found = _context_files(options)
     used = {kind: given or next(iter(found[kind]), None) for kind, given in _given(options).items()}
     context = load_context(used["roster"], used["geo_city"], used["geo_asn"], used["site"])
+    context.notes.extend(_not_used(found, used))
     lake = Lake(options.lake or options.out / "lake")
     no_logs = {*used.values(), *(path for paths in found.values() for path in paths)}
     intake = _read(options, lake, context, no_logs, say)
@@ -128,6 +137,15 @@ def _context_files(options: Options) -> dict[str, list[Path]]:
         if kind is not None and not isinstance(path, Unread):
             found[kind].append(path)
     return found
+
+
+def _not_used(found: dict[str, list[Path]], used: dict[str, Path | None]) -> Iterator[str]:
+    """What lies among the inputs and is neither read as a log nor used."""
+    for kind, paths in found.items():
+        chosen = used[kind]
+        for path in paths:
+            if chosen is not None and path.resolve() != chosen.resolve():
+                yield f"{path} was not used: {chosen} is the {_CALLED[kind]}, and there is but one."
 
 
 def _own(options: Options) -> Callable[[Path], bool]:

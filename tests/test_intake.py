@@ -68,3 +68,16 @@ def test_what_a_hunt_wrote_among_its_inputs_is_no_log(tmp_path: Path) -> None:
         assert {Path(each["path"]).parent for each in found.unread} == (
             {tmp_path / "out"} if other else set()
         )
+
+
+def test_a_second_roster_is_not_used_and_that_is_said(tmp_path: Path) -> None:
+    header = "employee_id,name,email,department,title,start_date\n"
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.json").write_text(json.dumps(M365) + "\n")
+    for name in ("hr.csv", "outside.csv"):
+        (tmp_path / "logs" / name).write_text(f"{header}1,Jo Doe,jdoe@corp.example,IT,Engineer,2026-01-01\n")
+    found = hunt(tmp_path / "out", tmp_path / "logs", "--no-bundled-rules")
+    (note,) = (note for note in found.report["notes"] if "was not used" in note)
+    assert note.startswith(str(tmp_path / "logs" / "outside.csv"))
+    assert f"{tmp_path / 'logs' / 'hr.csv'} is the roster" in note
+    assert found.unread == []
