@@ -23,7 +23,8 @@ for number in range(24):
     text = pl.Series([f"{number}-{row}-" + "x" * 200 for row in range(100_000)])  # 20 MB
     batch = pl.DataFrame({"key": pl.int_range(100_000, eager=True) % 50, "text": text})
     kept.append(detached(batch.sort("key").filter(pl.int_range(pl.len()).over("key") < 3)))
-print(sum(frame.height for frame in kept), re.search("VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+peak = re.search("VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(sum(frame.height for frame in kept), peak)
 """
 
 
