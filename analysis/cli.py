@@ -151,11 +151,11 @@ def events(paths: tuple[Path, ...], zone: ZoneInfo | None, output: Path | None) 
 
     if output is None:
         emit.ndjson(frames(), sys.stdout.buffer)
-    elif output.suffix == ".parquet":
-        emit.parquet(frames(), output)
     else:
-        with output.open("wb") as out:
-            emit.ndjson(frames(), out)
+        try:
+            emit.file(frames(), output)
+        except OSError as error:
+            raise click.ClickException(f"{output}: {error.strerror or error}") from error
     for each in unread:
         click.echo(_not_read(each), err=True)
     sys.exit(SOME_UNREAD if unread else DONE)
@@ -166,7 +166,8 @@ def _not_read(what: Unread) -> str:
 
     places = (("line", what.line), ("byte", what.offset), ("frame", what.frame))
     where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
-    return plain(f"not read: {what.path}{f' {where}' if where else ''}: {what.reason}")
+    begins = f" (begins {what.sample!r})" if what.sample else ""
+    return plain(f"not read: {what.path}{f' {where}' if where else ''}: {what.reason}{begins}")
 
 
 @main.command()

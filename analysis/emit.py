@@ -34,6 +34,18 @@ def ndjson(frames: Iterable[pl.DataFrame], out: BinaryIO) -> int:
     return count
 
 
+def file(frames: Iterable[pl.DataFrame], path: Path) -> int:
+    """All events as a file, Parquet or NDJSON by its ending; how many events.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.suffix == ".parquet":
+        return parquet(frames, path)
+    with path.open("wb") as out:
+        return ndjson(frames, out)
+
+
 def parquet(frames: Iterable[pl.DataFrame], path: Path) -> int:
     """All events as one Parquet file with the columns of all batches; how many events.
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from analysis.lake import Lake, Manifest
     from sensors.sensor import Sensor
 
-_NO_SENSOR: Final = (
-    "no sensor knows this format; `molehunt events` on it alone shows what its head looks like"
-)
+_NO_SENSOR: Final = "no sensor knows this format; the README lists those that are read"
 
 
 @dataclass(slots=True)

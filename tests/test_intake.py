@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hunted import hunt
+from hunted import hunt, run
 
 from analysis.intake import Intake, read_into
 from analysis.lake import Lake
@@ -81,3 +81,18 @@ def test_a_second_roster_is_not_used_and_that_is_said(tmp_path: Path) -> None:
     assert note.startswith(str(tmp_path / "logs" / "outside.csv"))
     assert f"{tmp_path / 'logs' / 'hr.csv'} is the roster" in note
     assert found.unread == []
+
+
+def test_what_no_sensor_knows_is_shown_and_an_output_that_cannot_be_written_is_1(tmp_path: Path) -> None:
+    log = tmp_path / "x.bin"
+    log.write_bytes(b"\x01\x02rubbish")
+    unknown = run("events", log)
+    assert unknown.exit_code == 3
+    assert unknown.stderr == (
+        f"not read: {log}: no sensor knows this format; the README lists those that are read "
+        "(begins '\\x01\\x02rubbish')\n"
+    )
+    for name in ("x.parquet", "x.ndjson"):
+        failed = run("events", log, "-o", tmp_path / "nowhere" / name)
+        assert failed.exit_code == 1
+        assert failed.stderr.startswith(f"Error: {tmp_path / 'nowhere' / name}: ")
