@@ -129,9 +129,25 @@ def test_the_pictures_are_drawn(opened: Opened) -> None:
 
 @pytest.mark.parametrize(
     "opened",
-    [(1280, "light"), (1280, "dark"), (768, "light"), (390, "light"), (390, "dark")],
+    [
+        (1280, "light"),
+        (1280, "dark"),
+        (961, "light"),
+        (768, "light"),
+        (390, "light"),
+        (320, "light"),
+        (390, "dark"),
+    ],
     indirect=True,
-    ids=["desktop", "desktop, dark", "tablet", "telephone", "telephone, dark"],
+    ids=[
+        "desktop",
+        "desktop, dark",
+        "small desktop",
+        "tablet",
+        "telephone",
+        "small telephone",
+        "telephone, dark",
+    ],
 )
 def test_nothing_is_wider_than_the_window(opened: Opened) -> None:
     page = opened.page

@@ -40,6 +40,16 @@ def test_each_story_has_what_the_scenario_gave_it(scenario_hunt: Hunted) -> None
         assert {names[shown] for shown in person["shows"]} <= of[person["account"]], person["account"]
 
 
+def test_each_story_tells_of_every_category(scenario_hunt: Hunted) -> None:
+    report = scenario_hunt.report
+    for account in report["accounts"][:3]:
+        story = " ".join(account["story"])
+        for category in account["categories"]:
+            own = (report["findings"][index] for index in account["findings"])
+            whys = [each["why"].rstrip(".") for each in own if each["category"] == category]
+            assert any(why in story for why in whys), (account["account"], category)
+
+
 def test_every_person_is_one_account(scenario_hunt: Hunted) -> None:
     rows = {row["account"]: row for row in scenario_hunt.accounts}
     for person in (*TRUTH["embedded"], *TRUTH["benign_lookalikes"]):

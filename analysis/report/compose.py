@@ -299,11 +299,14 @@ def _facts(person: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _story(findings: Sequence[Finding], person: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences in the order of time, one a detection; of many the gravest."""
+    """Sentences in the order of time, one a detection; of many the gravest, but every category is told of."""
     alike: dict[str, list[Finding]] = {}
     for each in sorted(findings, key=_gravity, reverse=True):
         alike.setdefault(each.detection, []).append(each)
-    told = sorted(list(alike.values())[:_STORY], key=lambda group: min(each.first_seen for each in group))
+    groups = list(alike.values())
+    foremost = {group[0].category: group for group in reversed(groups)}.values()
+    chosen = [*foremost, *(group for group in groups if group not in foremost)][:_STORY]
+    told = sorted(chosen, key=lambda group: min(each.first_seen for each in group))
     return (*_opening(person), *(_sentence(each) for each in told))
 
 
