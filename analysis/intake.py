@@ -70,7 +70,8 @@ def events(source: Source, sensor: Sensor) -> Iterator[pl.DataFrame]:
             yield _complete(frame, source, sensor)
         except StopIteration:
             return
-        except Exception as error:  # noqa: BLE001 - a defect in one sensor must not end an unattended night
+        # A defect in one sensor must not end an unattended night; Polars' own defects are no Exception.
+        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - see above
             source.lost(
                 f"the {sensor.name} sensor failed here ({type(error).__name__}: {error}); what came before "
                 "is kept; please report this as a defect"

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hunted import hunt, run
 
-from analysis.intake import Intake, read_into
+from analysis.intake import Intake, events, read_into
 from analysis.lake import Lake
+from sensors.sensor import Source
 
 M365: dict[str, Any] = {
     "CreationTime": "2026-10-12T08:00:00", "Id": "1", "Operation": "FileDownloaded", "OrganizationId": "o",
@@ -40,6 +43,32 @@ def test_events_without_a_time_are_named_and_not_analysed(tmp_path: Path, good: 
     (unread,) = intake.unread
     assert (unread.path, unread.line, unread.count) == (str(log), 2 if good else 1, 2)
     assert "no time" in unread.reason
+
+
+class Failing:
+    """A sensor that fails after its first batch."""
+
+    name = "failing"
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - a sensor's signature
+        return True
+
+    def read(self, source: Source) -> Iterator[pl.DataFrame]:
+        yield pl.DataFrame({"@timestamp": [source.modified], "event.dataset": ["failing.log"]})
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by 0"), pl.exceptions.PanicException("index 7")])
+def test_a_sensor_that_fails_ends_its_source_and_no_more(
+    source: Callable[..., Source], error: BaseException
+) -> None:
+    log = source("x")
+    assert [frame.height for frame in events(log, Failing(error))] == [1]
+    (unread,) = log.unread
+    assert f"{type(error).__name__}: {error}" in unread.reason
 
 
 def test_a_copy_of_a_log_adds_nothing_and_is_named_all_the_same(tmp_path: Path) -> None:
