@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,12 @@ def test_a_reader_that_leaves_early_is_no_failure_to_shout_about() -> None:
 # --- hunt
 
 
+def watch(terminal: int, seen: bytearray) -> None:
+    with suppress(OSError):  # Linux says EIO where the other end of a terminal is closed
+        while piece := os.read(terminal, 1 << 16):
+            seen += piece
+
+
 def test_what_a_terminal_gets_and_what_a_pipe_gets(tmp_path: Path, rules: Path) -> None:
     """Progress goes to stderr, and only if that is a terminal; the report to stdout."""
     arguments = [
@@ -291,6 +299,9 @@ def test_what_a_terminal_gets_and_what_a_pipe_gets(tmp_path: Path, rules: Path) 
         str(tmp_path / "out"),
     ]
     reader, terminal = os.openpty()
+    seen = bytearray()
+    watcher = threading.Thread(target=watch, args=(reader, seen))  # a terminal nobody reads from would block
+    watcher.start()
     done = subprocess.run(
         [sys.executable, "-c", "from analysis.cli import main; main()", *arguments],
         cwd=REPO,
@@ -300,12 +311,7 @@ def test_what_a_terminal_gets_and_what_a_pipe_gets(tmp_path: Path, rules: Path) 
         check=True,
     )
     os.close(terminal)
-    seen = b""
-    try:
-        while piece := os.read(reader, 1 << 16):
-            seen += piece
-    except OSError:  # Linux says EIO where the other end of a terminal is closed
-        pass
+    watcher.join()
     os.close(reader)
     assert b"reading" in seen or b"starting" in seen
     assert b"\x1b" not in done.stdout
