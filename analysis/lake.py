@@ -256,8 +256,8 @@ def _key(source: Source) -> str:
 
 def _reading(source: Source, sensor: str) -> str:
     """What else decides the events that a sensor makes of the same bytes."""
-    year = source.modified.year  # stands in for a missing one
-    how = f"{READING}\0{sensor}\0{source.zone.key}\0{source.zone_given}\0{year}"
+    day = source.modified.date().isoformat()  # stands in for a missing year
+    how = f"{READING}\0{sensor}\0{source.zone.key}\0{source.zone_given}\0{day}"
     return hashlib.sha256(how.encode()).hexdigest()[:8]
 
 

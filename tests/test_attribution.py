@@ -333,6 +333,17 @@ def test_dhcp_and_logon() -> None:
     assert [got[n] for n in (7, 9, 11)] == [(None, None), (None, None), (r"CORP\bo", both)]
 
 
+def test_what_a_computer_says_of_itself_outweighs_a_lease_of_the_same_address_elsewhere() -> None:
+    events = [
+        lease(0, "192.168.1.20", "LT2"),
+        logon(1, "bo", "LT2"),
+        logon(1, "ann", "LT1"),
+        on_host(5, "LT1", **{"source.ip": "192.168.1.20"}),  # at home, where numbers are the same
+        flow(6, "192.168.1.20"),
+    ]
+    assert [told(events)[n][0] for n in (3, 4)] == [r"CORP\ann", r"CORP\bo"]
+
+
 def test_a_computer_that_does_not_say_its_name_in_a_lease_is_known_by_its_card() -> None:
     events = [
         lease(0, "10.20.0.5", "LT1"), logon(0, "ann", "LT1"), lease(10, "10.20.0.6", None),

@@ -147,8 +147,9 @@ class Attribution:
         system = pl.when(asked["system"]).then(pl.lit(", system process")).otherwise(pl.lit(""))
         ways = [
             ("vpn", ""),
-            ("dhcp", ""),
+            # What a computer says of itself outweighs an address: homes and offices number their networks alike.
             ("host", ""),
+            ("dhcp", ""),
             ("to_vpn", ", destination"),
             ("to_dhcp", ", destination"),
         ]

@@ -72,8 +72,7 @@ def test(folder: Path | None) -> None:
             click.echo(str(failure))
     untested = [outcome for outcome in outcomes if outcome.untested]
     for outcome in untested:
-        why = "anomaly rules have no examples" if outcome.kind == "anomaly" else "it has no examples"
-        click.echo(f"{outcome.path}: {outcome.title}: not tested, {why}")
+        click.echo(f"{outcome.path}: {outcome.title}: not tested, it has no examples")
     failed = sum(1 for outcome in outcomes if outcome.failures)
     events = sum(outcome.matching + outcome.others for outcome in outcomes)
     click.echo(

@@ -1,18 +1,20 @@
 """Examples beside a rule: all events of `x.match.ndjson` must match, and none of `x.nomatch.ndjson` may.
 
-Of a correlation each file is one story: the first must make a finding, the second must not. An event is one
-line of JSON, ECS names dotted or nested, with `event.dataset` and whatever the analysis would have added
-(`account`, `roster.*`, geography).
+Of a correlation and of an anomaly rule each file is one story: the first must make a finding, the second must
+not. An event is one line of JSON, ECS names dotted or nested, with `event.dataset` and whatever the analysis
+would have added (`account`, `roster.*`, geography).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import polars as pl
 
+from analysis.anomaly import Anomalies, AnomalyError, parse
 from analysis.sigma.correlate import Correlations
 from analysis.sigma.documents import RuleError
 from analysis.sigma.explain import explain
@@ -21,7 +23,7 @@ from analysis.sigma.taxonomy import is_column
 from sensors.schema import dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from analysis.sigma.correlation import Correlation
@@ -56,11 +58,18 @@ class Outcome:
 
 
 def run_examples(pack: RulePack) -> list[Outcome]:
-    """The examples of every rule and correlation of a pack, in order of file; anomaly rules have none."""
+    """The examples of every rule, correlation and anomaly rule of a pack, in order of file."""
     outcomes = [_run(rule) for rule in pack.rules]
-    outcomes += [_tell(one, pack) for one in pack.correlations]
     outcomes += [
-        Outcome(path, str(document.get("title", path.stem)), "anomaly") for document, path in pack.anomalies
+        _tell(one.path, one.title, "correlation", partial(_correlates, one, pack))
+        for one in pack.correlations
+        if not one.silent
+    ]
+    outcomes += [
+        _tell(
+            path, str(document.get("title", path.stem)), "anomaly", partial(_stands_out, document, path, pack)
+        )
+        for document, path in pack.anomalies
     ]
     return sorted(outcomes, key=lambda outcome: (str(outcome.path), outcome.title))
 
@@ -83,24 +92,40 @@ def _run(rule: Rule) -> Outcome:
     return Outcome(rule.path, rule.title, "rule", counts[0], counts[1], tuple(failures))
 
 
-def _tell(correlation: Correlation, pack: RulePack) -> Outcome:
+def _tell(path: Path, title: str, kind: str, finds: Callable[[pl.DataFrame], bool]) -> Outcome:
+    """The outcome of a rule whose examples are stories."""
     failures: list[RuleError] = []
     counts = []
     for suffix, wanted in ((MATCH, True), (NOMATCH, False)):
-        path = correlation.path.with_name(correlation.path.stem + suffix)
-        events, unread = _examples(path)
+        place = path.with_name(path.stem + suffix)
+        events, unread = _examples(place)
         counts.append(len(events))
         failures += unread
         if not events:
             continue
-        frame = frame_of([event for _, event in events])
-        gathered = Correlations(pack)
-        gathered.add(frame, pack.match(frame, ""))
-        found = any(finding.detection == correlation.id for finding in gathered.find())
-        if found != wanted and not correlation.silent:
+        try:
+            found = finds(frame_of([event for _, event in events]))
+        except AnomalyError as error:
+            failures.append(RuleError(path, 1, 1, str(error)))
+            continue
+        if found != wanted:
             said = "should make a finding and do not" if wanted else "should make no finding and do"
-            failures.append(RuleError(path, 1, 1, f"these events {said}"))
-    return Outcome(correlation.path, correlation.title, "correlation", counts[0], counts[1], tuple(failures))
+            failures.append(RuleError(place, 1, 1, f"these events {said}"))
+    return Outcome(path, title, kind, counts[0], counts[1], tuple(failures))
+
+
+def _correlates(correlation: Correlation, pack: RulePack, frame: pl.DataFrame) -> bool:
+    gathered = Correlations(pack)
+    gathered.add(frame, pack.match(frame, ""))
+    return any(finding.detection == correlation.id for finding in gathered.find())
+
+
+def _stands_out(document: dict[str, Any], path: Path, pack: RulePack, frame: pl.DataFrame) -> bool:
+    learned = Anomalies([parse(document, path)])
+    names = [rule.name or rule.id for rule in pack.rules]
+    for part in frame.partition_by("event.dataset", maintain_order=True):
+        learned.add(part, pack.match(part, ""), names)
+    return any(True for _ in learned.find())
 
 
 def _wrong(
