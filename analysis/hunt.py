@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -28,7 +29,6 @@ from sensors.sensor import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     import polars as pl
@@ -88,12 +88,14 @@ def run(options: Options) -> Report:
 
 def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     found = _context_files(options)
+    damaged = _damaged(found)
     used = {kind: given or next(iter(found[kind]), None) for kind, given in _given(options).items()}
     context = load_context(used["roster"], used["geo_city"], used["geo_asn"], used["site"])
     context.notes.extend(_not_used(found, used))
     lake = Lake(options.lake or options.out / "lake")
     no_logs = {*used.values(), *(path for paths in found.values() for path in paths)}
-    intake = _read(options, lake, context, no_logs, say)
+    intake = _read(options, lake, context, no_logs | {Path(each.path) for each in damaged}, say)
+    intake.unread += damaged
     if options.lake is None:  # a lake of this hunt's own answers for this hunt's inputs alone
         lake.only(manifest for manifest, _ in intake.manifests)
     say("who is who")
@@ -137,6 +139,19 @@ def _context_files(options: Options) -> dict[str, list[Path]]:
         if kind is not None and not isinstance(path, Unread):
             found[kind].append(path)
     return found
+
+
+def _damaged(found: dict[str, list[Path]]) -> list[Unread]:
+    """Takes out of `found` what cannot be used, and names it: nobody asked for it, so the hunt goes on."""
+    named = []
+    for kind, paths in found.items():
+        for path in tuple(paths):
+            try:
+                load_context(**{kind: path})
+            except ContextError as error:
+                paths.remove(path)
+                named.append(Unread(str(path), str(error)))
+    return named
 
 
 def _not_used(found: dict[str, list[Path]], used: dict[str, Path | None]) -> Iterator[str]:

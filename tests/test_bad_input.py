@@ -317,3 +317,17 @@ def test_everything_bad_at_once(beside_good: Run, tmp_path: Path) -> None:
     assert {Path(each["path"]).name for each in found.unread} == {
         "cut.zip", "no.evtx", "no.pcap", "no.parquet", "dangling", "pipe", "half.ndjson",
     }  # fmt: skip
+
+
+def test_a_broken_context_file_among_the_inputs_is_named_and_the_hunt_goes_on(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "okta.ndjson").write_bytes(next((SAMPLES / "okta").glob("*.ndjson")).read_bytes())
+    (folder / "site.toml").write_text('domain = 5\nnetbios = "CORP"\nservice_accounts = ["svc-*"]\n')
+    done = hunt(tmp_path / "out", folder, status=3)
+    (unread,) = done.unread
+    assert unread["path"].endswith("site.toml")
+    assert "domain" in unread["reason"]
+    assert done.report["events"] > 0

@@ -147,7 +147,7 @@ class Attribution:
         system = pl.when(asked["system"]).then(pl.lit(", system process")).otherwise(pl.lit(""))
         ways = [
             ("vpn", ""),
-            # What a computer says of itself outweighs an address: homes and offices number their networks alike.
+            # What a computer says of itself outweighs an address: homes and offices number alike.
             ("host", ""),
             ("dhcp", ""),
             ("to_vpn", ", destination"),

@@ -2,10 +2,10 @@
 
     python tests/bench/read.py [MEGABYTES] [NAME...]
 
-The scenario's logs are repeated to the size asked for. A row says events and megabytes a CPU second, and the
-ratio of the sensor's CPU time to its peer's in the same run: orjson for JSON (values only, no columns), Polars'
-CSV reader for tab-separated logs, one regular expression a line for text, one pass over the bytes (SHA-256) for
-captures.
+The scenario's logs are repeated to the size asked for. A row says events and megabytes a CPU second, and
+the ratio of the sensor's CPU time to its peer's in the same run: orjson for JSON (values only, no columns),
+Polars' CSV reader for tab-separated logs, one regular expression a line for text, one pass over the bytes
+(SHA-256) for captures.
 """
 
 from __future__ import annotations
