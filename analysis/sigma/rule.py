@@ -185,7 +185,10 @@ def read_rule(
         **header,
         logsource=source,
         fields=frozenset(columns),
-        evidence_fields=tuple(dict.fromkeys((*columns, *header["shown"]))),
+        # The account is said by the finding, and how it was known by the report.
+        evidence_fields=tuple(
+            name for name in dict.fromkeys((*columns, *header["shown"])) if not name.startswith("account")
+        ),
         source=taxonomy.events(source),
         condition=condition,
         document=document.value,
