@@ -11,8 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
     from typing import Any
-    from zoneinfo import ZoneInfo
 
     from analysis.hunt import Options
     from sensors.sensor import Unread
@@ -48,7 +48,7 @@ class _Late(click.Group):
         return args[0], getattr(import_module(module), name), args[1:]
 
 
-def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> ZoneInfo | None:
+def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tzinfo | None:
     from sensors.zones import zone  # noqa: PLC0415 - late, for speed
 
     if value is None:
@@ -100,7 +100,7 @@ def main() -> None:
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text."),
 )
-def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: ZoneInfo | None, **given: Any) -> None:  # noqa: ANN401 - click's
+def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given: Any) -> None:  # noqa: ANN401 - click's
     """Read logs and captures, and say which accounts look like an embedded worker, and why.
 
     PATHs are files, archives or folders. A roster.csv, a site file or .mmdb files among them are used as
@@ -134,7 +134,7 @@ def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: ZoneInfo | None, **giv
         help="File to write (.parquet or .ndjson; default: NDJSON on standard output).",
     ),
 )
-def events(paths: tuple[Path, ...], zone: ZoneInfo | None, output: Path | None) -> None:
+def events(paths: tuple[Path, ...], zone: tzinfo | None, output: Path | None) -> None:
     """Normalise logs and captures to ECS events, in input order."""
     from analysis import emit, intake  # noqa: PLC0415 - late, for speed
     from sensors.sensor import Source, Unread  # noqa: PLC0415 - late, for speed

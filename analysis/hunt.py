@@ -29,7 +29,7 @@ from sensors.sensor import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
     import polars as pl
 
@@ -60,7 +60,7 @@ class Options:
     site: Path | None = None
     rules: tuple[Path, ...] = ()
     no_bundled_rules: bool = False
-    zone: ZoneInfo | None = None
+    zone: tzinfo | None = None
     lake: Path | None = None
 
 
@@ -176,7 +176,7 @@ def _own(options: Options) -> Callable[[Path], bool]:
 def _read(
     options: Options, lake: Lake, context: Context, no_logs: set[Path | None], say: Callable[[str], None]
 ) -> Intake:
-    def zone_for(path: str) -> ZoneInfo | None:
+    def zone_for(path: str) -> tzinfo | None:
         return context.site.zone_for(path) or options.zone
 
     return read_into(

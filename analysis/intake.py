@@ -12,8 +12,8 @@ from sensors.sensor import Source, Unread, claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import tzinfo
     from pathlib import Path
-    from zoneinfo import ZoneInfo
 
     from analysis.lake import Lake, Manifest
     from sensors.sensor import Sensor
@@ -39,7 +39,7 @@ class Intake:
 
 
 def found(
-    paths: Sequence[Path], zone_for: Callable[[str], ZoneInfo | None]
+    paths: Sequence[Path], zone_for: Callable[[str], tzinfo | None]
 ) -> Iterator[tuple[Source, Sensor] | Source | Unread]:
     """Every source under `paths` with the sensor that reads it, alone if it is empty, and what has none."""
     for path in files.walk(paths):
@@ -118,7 +118,7 @@ def _timed(source: Source, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFr
 def read_into(
     lake: Lake,
     paths: Sequence[Path],
-    zone_for: Callable[[str], ZoneInfo | None],
+    zone_for: Callable[[str], tzinfo | None],
     *,
     is_context: Callable[[Path], bool],
     skip: Callable[[Path], bool],

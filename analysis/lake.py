@@ -257,7 +257,7 @@ def _key(source: Source) -> str:
 def _reading(source: Source, sensor: str) -> str:
     """What else decides the events that a sensor makes of the same bytes."""
     day = source.modified.date().isoformat()  # stands in for a missing year
-    how = f"{READING}\0{sensor}\0{source.zone.key}\0{source.zone_given}\0{day}"
+    how = f"{READING}\0{sensor}\0{source.zone}\0{source.zone_given}\0{day}"
     return hashlib.sha256(how.encode()).hexdigest()[:8]
 
 

@@ -24,7 +24,7 @@ from sensors.unpack import Guarded, Unpacked, compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
 _DEPTH: Final = 4  # archives within archives; nobody's export goes deeper
 _PIECE: Final = 16 << 10
@@ -70,7 +70,7 @@ def walk(
             yield Unread(str(error.filename), f"the folder cannot be listed: {error.strerror}")
 
 
-def sources(path: Path, zone: ZoneInfo | None = None) -> Iterator[Source | Unread]:
+def sources(path: Path, zone: tzinfo | None = None) -> Iterator[Source | Unread]:
     """The sources in one file: itself, or the members of an archive, and what of it cannot be opened.
 
     A source has to be read before the next one is asked for: members of a tar are read in passing.
@@ -94,7 +94,7 @@ def sources(path: Path, zone: ZoneInfo | None = None) -> Iterator[Source | Unrea
     yield from _expand(content, zone, _DEPTH)
 
 
-def _expand(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+def _expand(content: _Content, zone: tzinfo | None, depth: int) -> Iterator[Source | Unread]:
     fault = ""
     head = b""
     try:
@@ -125,15 +125,13 @@ def _expand(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[So
         yield from _expand(inner, zone, depth - 1)
 
 
-def _source(content: _Content, head: bytes, zone: ZoneInfo | None) -> Source:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only its default is needed here
-
+def _source(content: _Content, head: bytes, zone: tzinfo | None) -> Source:
     return Source(
         path=content.path,
         name=content.name,
         sha256=content.sha256,
         head=head,
-        zone=zone or ZoneInfo("UTC"),
+        zone=zone or _UTC,
         modified=content.modified,
         opener=content.opener,
         disk=content.disk,
@@ -154,7 +152,7 @@ def _without_ending(name: str) -> str:
     return stem if dot and ending.lower() in {"gz", "zst", "zstd", "bz2", "xz", "z"} else name
 
 
-def _zip_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+def _zip_members(content: _Content, zone: tzinfo | None, depth: int) -> Iterator[Source | Unread]:
     with _source(content, b"", zone).local() as path:
         try:
             archive = zipfile.ZipFile(path)
@@ -202,7 +200,7 @@ def _member(content: _Content, name: str, modified: datetime | None, seen: Count
     )
 
 
-def _tar_members(content: _Content, zone: ZoneInfo | None, depth: int) -> Iterator[Source | Unread]:
+def _tar_members(content: _Content, zone: tzinfo | None, depth: int) -> Iterator[Source | Unread]:
     try:
         with content.opener() as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             seen = Counter[str]()

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
+    from datetime import datetime, tzinfo
 
     import polars as pl
 
@@ -67,7 +66,7 @@ class Source:
     name: str
     sha256: str
     head: bytes
-    zone: ZoneInfo
+    zone: tzinfo
     modified: datetime
     opener: Callable[[], BinaryIO]
     disk: Path | None = None

@@ -7,17 +7,16 @@ a relay stamped a second time. This module defines no sensor.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing
+from sensors import framing, zones
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import tzinfo
 
     from sensors.sensor import Source
 
@@ -172,26 +171,6 @@ def lost(frame: pl.DataFrame, source: Source, reason: str) -> None:
         source.lost(reason, line=line, offset=offset, sample=text, count=frame.height - _NAMED_LINES)
 
 
-def utc(local: pl.Expr, zone: tzinfo) -> pl.Expr:
-    """Times of a zone's clocks (Datetime without zone) in UTC.
-
-    An hour that comes twice in autumn is taken for its first coming; a time that spring leaps over is read by
-    the clock that was not yet put forward.
-    """
-    key = getattr(zone, "key", None)
-    if key is None:
-        offset = zone.utcoffset(datetime(2000, 1, 1, tzinfo=UTC)) or timedelta()
-        return (local - offset).dt.replace_time_zone("UTC")
-    hour = timedelta(hours=1)
-
-    def placed(clock: pl.Expr) -> pl.Expr:
-        return clock.dt.replace_time_zone(
-            key, ambiguous="earliest", non_existent="null"
-        ).dt.convert_time_zone("UTC")
-
-    return pl.coalesce(placed(local), placed(local - hour) + hour)
-
-
 def moments(stamps: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The times that distinct `stamp`s (with `zone`, a name or null) say: `@timestamp` and `molehunt.guess`.
 
@@ -239,7 +218,7 @@ def _placed(parts: pl.DataFrame, source: Source) -> pl.Series:
         clock=text.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us")
         + pl.coalesce(fraction, pl.duration(microseconds=0)),
     )
-    local = clocks.select(utc(pl.col("clock"), source.zone)).to_series()
+    local = clocks.select(zones.utc(pl.col("clock"), source.zone)).to_series()
     if clocks["minutes"].null_count() == clocks.height:
         return local
     stated = (pl.col("clock") - pl.duration(minutes="minutes")).dt.replace_time_zone("UTC")
@@ -255,7 +234,9 @@ def _iso(parts: pl.DataFrame, moment: pl.Series, source: Source) -> tuple[pl.Ser
         "iso"
     ]
     local = text.select(
-        utc(pl.col("iso").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), source.zone)
+        zones.utc(
+            pl.col("iso").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us"), source.zone
+        )
     )["iso"]
     return zoned.is_not_null(), moment.zip_with(moment.is_not_null(), zoned.fill_null(local))
 

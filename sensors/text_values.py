@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from sensors import zones
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
 # Seconds until the year 5138, milliseconds until then, microseconds: the size of a number tells its unit.
 _SECONDS_BELOW: Final = 1e11
@@ -61,7 +62,7 @@ def nanoseconds(column: pl.Series) -> pl.Series:
     return (real(column) * 1e9).round().cast(pl.Int64, strict=False)
 
 
-def moment(column: pl.Series, zone: ZoneInfo) -> pl.Series:
+def moment(column: pl.Series, zone: tzinfo) -> pl.Series:
     """Datetime, UTC. A time as text that names no zone is of `zone`."""
     number = pl.col("n")
     epoch = (
@@ -88,8 +89,8 @@ def moment(column: pl.Series, zone: ZoneInfo) -> pl.Series:
         "%Y-%m-%dT%H:%M:%S%.f%#z", strict=False, time_unit="us", time_zone="UTC", exact=True
     )
     local = spaced.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us", exact=True)
-    placed = local.dt.replace_time_zone(str(zone), ambiguous="earliest", non_existent="null")
-    return epoch.fill_null(zoned).fill_null(placed.dt.convert_time_zone("UTC"))
+    placed = local.alias("clock").to_frame().select(zones.utc(pl.col("clock"), zone)).to_series()
+    return epoch.fill_null(zoned).fill_null(placed)
 
 
 def is_text_time(column: pl.Series) -> pl.Series:
@@ -110,7 +111,7 @@ _PARSED: Final[Mapping[pl.DataType, Callable[[pl.Series], pl.Series]]] = {
 }
 
 
-def typed(column: pl.Series, want: pl.DataType, zone: ZoneInfo) -> pl.Series:
+def typed(column: pl.Series, want: pl.DataType, zone: tzinfo) -> pl.Series:
     """A text column in a type of the schema that is no list; a time that names no zone is of `zone`."""
     if want == TIME:
         return moment(column, zone)

@@ -1,51 +1,53 @@
-"""Time zones as people give them: an IANA name, or an offset from UTC."""
+"""Time zones as people give them, and the times of their clocks in UTC."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-_OFFSET: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
-_FROM, _TO = 2000, 2035  # years in which a zone must keep to an offset to stand for it
-_WHOLE_HOURS_WEST, _WHOLE_HOURS_EAST = -12, 14  # what the Etc/GMT zones reach
+import polars as pl
+
+_OFFSET: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?", re.IGNORECASE)
+_FARTHEST: Final = timedelta(hours=14)  # no clock on Earth is farther from UTC
 
 
-def zone(text: str) -> ZoneInfo:
+def zone(text: str) -> tzinfo:
     """The zone that `text` names: `America/Chicago`, `UTC`, `+05:45`, `UTC-3`.
 
-    An offset becomes a zone that keeps to it all year, since Polars knows zones by their IANA names alone.
-
     Raises:
-        ValueError: there is no such zone, or no place keeps to that offset.
+        ValueError: there is no such zone.
     """
     offset = _OFFSET.fullmatch(text.strip())
-    if offset is None:
-        try:
+    try:
+        if offset is None:
             return ZoneInfo(text.strip())
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"{text!r} is no time zone; give a name such as America/Chicago, or an offset such as +01:00"
-            ) from error
-    sign = -1 if offset[1] == "-" else 1
-    return _at(sign * (int(offset[2]) * 60 + int(offset[3] or 0)), text)
-
-
-@cache
-def _at(minutes: int, text: str) -> ZoneInfo:
-    hours, rest = divmod(minutes, 60)
-    if minutes == 0:
-        return ZoneInfo("UTC")
-    if not rest and _WHOLE_HOURS_WEST <= hours <= _WHOLE_HOURS_EAST:
-        return ZoneInfo(f"Etc/GMT{-hours:+d}")  # POSIX counts westward
-    wanted = timedelta(minutes=minutes)
-    days = [datetime(year, month, 1, tzinfo=UTC) for year in range(_FROM, _TO) for month in (1, 4, 7, 10)]
-    for name in sorted(available_timezones()):
-        found = ZoneInfo(name)
-        if all(day.astimezone(found).utcoffset() == wanted for day in reversed(days)):
-            return found
+        shift = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        if shift <= _FARTHEST:
+            return timezone(-shift if offset[1] == "-" else shift)
+    except (KeyError, ValueError, OSError):
+        pass
     raise ValueError(
-        f"no place keeps to {text} all year; give the time zone's name, such as America/St_Johns"
+        f"{text!r} is no time zone; give a name such as America/Chicago, or an offset such as +01:00"
     )
+
+
+def utc(local: pl.Expr, zone: tzinfo) -> pl.Expr:
+    """Times of a zone's clocks (Datetime without zone) in UTC.
+
+    An hour that comes twice in autumn is taken for its first coming; a time that spring leaps over is read by
+    the clock that was not yet put forward.
+    """
+    key = getattr(zone, "key", None)
+    if key is None:
+        offset = zone.utcoffset(datetime(2000, 1, 1, tzinfo=UTC)) or timedelta()
+        return (local - offset).dt.replace_time_zone("UTC")
+    hour = timedelta(hours=1)
+
+    def placed(clock: pl.Expr) -> pl.Expr:
+        return clock.dt.replace_time_zone(
+            key, ambiguous="earliest", non_existent="null"
+        ).dt.convert_time_zone("UTC")
+
+    return pl.coalesce(placed(local), placed(local - hour) + hour)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from sensors.zones import zone
+from sensors.zones import utc, zone
 
 
 @pytest.mark.parametrize(
@@ -15,24 +15,31 @@ from sensors.zones import zone
         ("-0300", -180),
         ("UTC+9", 540),
         ("+05:45", 345),
-        ("+09:30", 570),
+        ("-02:30", -150),
         ("+00:00", 0),
         ("GMT-12", -720),
     ],
 )
-def test_an_offset_is_a_zone_that_keeps_to_it(text: str, minutes: int) -> None:
-    found = zone(text)
+def test_an_offset_keeps_to_itself_all_year(text: str, minutes: int) -> None:
     for month in (1, 7):
-        assert datetime(2026, month, 1, tzinfo=UTC).astimezone(found).utcoffset() == timedelta(
-            minutes=minutes
-        )
-    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    local = pl.Series([noon]).dt.replace_time_zone(None).dt.replace_time_zone(found.key)
-    assert local.dt.convert_time_zone("UTC")[0] == noon - timedelta(minutes=minutes)
+        noon = datetime(2026, month, 1, 12, tzinfo=UTC)
+        clock = pl.select(pl.lit(noon).dt.replace_time_zone(None).alias("clock"))
+        told = clock.select(utc(pl.col("clock"), zone(text))).item()
+        assert told == noon - timedelta(minutes=minutes)
+
+
+def test_clocks_put_back_and_forward() -> None:
+    clocks = [datetime(2026, 3, 8, 2, 30), datetime(2026, 11, 1, 1, 30), datetime(2026, 7, 1, 12)]  # noqa: DTZ001 - clocks on a wall
+    told = pl.DataFrame({"clock": clocks}).select(utc(pl.col("clock"), zone("America/New_York")))["clock"]
+    assert told.to_list() == [
+        datetime(2026, 3, 8, 7, 30, tzinfo=UTC),
+        datetime(2026, 11, 1, 5, 30, tzinfo=UTC),
+        datetime(2026, 7, 1, 16, tzinfo=UTC),
+    ]
 
 
 def test_names_are_taken_and_nonsense_is_refused_plainly() -> None:
-    assert zone(" America/Chicago ").key == "America/Chicago"
-    for text in ("Chicago/America", "../etc/passwd", "", "+25:00", "+00:07"):
-        with pytest.raises(ValueError, match=r"zone|offset"):
+    assert str(zone(" America/Chicago ")) == "America/Chicago"
+    for text in ("Chicago/America", "../etc/passwd", "", "+25:00", "+01:75"):
+        with pytest.raises(ValueError, match="no time zone"):
             zone(text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sensors import syslog
+from sensors import zones
 from sensors.panos.layout import text
 from sensors.schema import TIME
 
@@ -44,7 +44,7 @@ def clock_time(written: pl.Expr, source: Source) -> pl.Expr:
     """`2026/01/31 08:00:00` by the firewall's clock, or ISO 8601 with a zone, in UTC."""
     local = written.str.to_datetime("%Y/%m/%d %H:%M:%S", strict=False, time_unit="us")
     zoned = written.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
-    return pl.coalesce(syslog.utc(local, source.zone), zoned)
+    return pl.coalesce(zones.utc(local, source.zone), zoned)
 
 
 def started(frame: pl.DataFrame, source: Source) -> pl.Expr:

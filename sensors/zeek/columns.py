@@ -11,7 +11,7 @@ from sensors.zeek import peculiar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
     from sensors.sensor import Source
     from sensors.zeek.kinds import Kind
@@ -85,7 +85,7 @@ def events(kind: Kind, rows: Rows, source: Source) -> pl.DataFrame:
     return _timed(_related(frame), rows, source)
 
 
-def _typed(rows: Rows, name: str, column: str, zone: ZoneInfo) -> pl.Series:
+def _typed(rows: Rows, name: str, column: str, zone: tzinfo) -> pl.Series:
     want = schema.dtype(column)
     if want == _LISTS:
         return rows.texts(name) if rows.several(name) else _alone(rows.text(name))
