@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +13,7 @@ from analysis.finding import Finding, Level
 from analysis.identity import names, resolve
 from analysis.intake import Intake
 from analysis.lake import Lake
-from analysis.report.compose import Material, compose
+from analysis.report.compose import Material, _present, compose
 from analysis.report.document import Report
 
 AT = datetime(2026, 10, 12, 14, 30, tzinfo=UTC)
@@ -84,3 +84,16 @@ def test_a_report_does_not_depend_on_the_order_of_events(tmp_path: Path) -> None
     first = report(tmp_path, 0)
     assert [place.organization for place in first.accounts[0].places] == ["EXAMPLE NET"]
     assert all(report(tmp_path, seed) == first for seed in range(1, 12))
+
+
+def test_one_log_whose_clock_runs_ahead_does_not_age_the_evidence() -> None:
+    days = pl.DataFrame(
+        {
+            "account": ["u", "u", "v"],
+            "day": [date(2026, 10, 12), date(2026, 10, 13), date(2031, 1, 1)],
+            "events": [4000, 5000, 3],
+        },
+        schema_overrides={"events": pl.Int64},
+    )
+    assert _present({**profile.empty(), "days": days}) == datetime(2026, 10, 13, 23, 59, 59, tzinfo=UTC)
+    assert _present(profile.empty()) is None
