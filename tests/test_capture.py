@@ -178,6 +178,19 @@ def test_flows_end_by_idling_and_the_table_is_emptied(source: Make, monkeypatch:
     assert found["source.packets"].sum() == 400
 
 
+def test_packets_that_say_no_time_have_none(source: Make) -> None:
+    whole = make.pcapng(CONVERSATION[:1])
+    head = whole[
+        : whole.index(struct.pack("<I", 6) + struct.pack("<I", 32 + (len(CONVERSATION[0][1]) + 3) // 4 * 4))
+    ]
+    data = CONVERSATION[0][1]
+    body = struct.pack("<I", len(data)) + data + bytes(-len(data) % 4)
+    simple = struct.pack("<II", 3, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
+    found = events(source(head + simple, "x.pcapng"))
+    assert found.filter(pl.col("event.dataset") == "capture.flow").height == 1
+    assert "@timestamp" not in found.columns or found["@timestamp"].null_count() == found.height
+
+
 ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "198.51.100.9"])
 PACKET = st.tuples(
     ADDRESSES, ADDRESSES, st.sampled_from([53, 443, 5000, 5001]), st.sampled_from([53, 443, 5000, 5001]),

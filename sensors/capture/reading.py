@@ -164,7 +164,7 @@ def _dns_events(run: _Pass) -> pl.DataFrame:
     is_response = (flags & 0x8000) != 0
     codes = flags & 15
     base = run.spoken_by(messages, names.DNS_FLOW, names.DNS_SIDE).with_columns(
-        pl.from_epoch(pl.Series(messages[:, names.DNS_TIME]), time_unit="us").alias("@timestamp"),
+        _moments(messages[:, names.DNS_TIME]).alias("@timestamp"),
         pl.Series("molehunt.frame.number", messages[:, names.DNS_FRAME]),
         pl.Series("dns.id", messages[:, names.DNS_ID]).cast(pl.String),
         placed.filter(~pl.col("answer"))["text"].alias("dns.question.name"),
@@ -218,7 +218,7 @@ def _tls_events(run: _Pass) -> pl.DataFrame:
     pair = text.str.split_exact("\t", 1).struct.unnest()
     protocols = pair["field_1"].str.split(",").list.first()
     return run.spoken_by(hellos, names.TLS_FLOW, names.TLS_SIDE).with_columns(
-        pl.from_epoch(pl.Series(hellos[:, names.TLS_TIME]), time_unit="us").alias("@timestamp"),
+        _moments(hellos[:, names.TLS_TIME]).alias("@timestamp"),
         pl.Series("molehunt.frame.number", hellos[:, names.TLS_FRAME]),
         pair["field_0"].alias("tls.client.server_name"),
         protocols.alias("tls.next_protocol"),
@@ -242,8 +242,8 @@ def _flow_events(flows: NDArray[np.int64]) -> pl.DataFrame:
         for what, pair in both.items()
         for end, side in (("source", began), ("destination", 1 - began))
     ]
-    first = pl.from_epoch(pl.Series(flows[:, follow.FIRST]), time_unit="us")
-    last = pl.from_epoch(pl.Series(flows[:, follow.LAST]), time_unit="us")
+    first = _moments(flows[:, follow.FIRST])
+    last = _moments(flows[:, follow.LAST])
     return _endpoints(flows, began).with_columns(
         first.alias("@timestamp"),
         first.alias("event.start"),
@@ -289,6 +289,12 @@ def _endpoints(flows: NDArray[np.int64], side: NDArray[np.int64]) -> pl.DataFram
         pl.Series("network.iana_number", protocol).cast(pl.String),
         _named(version, {4: "ipv4", 6: "ipv6"}).alias("network.type"),
     )
+
+
+def _moments(microseconds: NDArray[np.int64]) -> pl.Series:
+    """Times; null where the capture has none (pcapng's Simple Packet Blocks say no time)."""
+    counts = pl.Series(microseconds)
+    return pl.select(pl.from_epoch(counts.set(counts == 0, None), time_unit="us")).to_series()
 
 
 def _named(numbers: NDArray[np.int64], known: dict[int, str]) -> pl.Series:
