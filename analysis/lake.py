@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # Raise it when a sensor reads the same bytes to other events: kept lakes then read their sources again.
 READING: Final = 1
-_FLUSH_ROWS: Final = 250_000
-_FLUSH_BYTES: Final = 192 << 20
+_FLUSH_ROWS: Final = 120_000
+_FLUSH_BYTES: Final = 96 << 20
 _BATCH_ROWS: Final = 100_000  # analysis adds columns and copies to a batch: memory is in proportion to it
 _UNDATED: Final = "undated"
 _FOLDERS: Final = ("events", "sources", "staging")
