@@ -18,6 +18,7 @@ import polars as pl
 
 from sensors import json_columns, json_scan, json_shred
 from sensors.json_records import FRAME, peek, records
+from sensors.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,6 @@ __all__ = [
 
 _COLUMNS: Final = 4_096
 _MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17  # counts since 1970 from here on are of that unit
-_NAMED: Final = 100  # broken records of one batch that are named one by one
 _CELLS: Final = 40_000_000  # rows times columns; 16 bytes each
 
 
@@ -47,7 +47,7 @@ def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     data, starts, ends = json_columns.spans(frame["text"])
     leaves, proper, paths, left_out = json_shred.shred(data, starts, ends, json_columns.PATHS)
     if not proper.all():
-        _name_lost(frame.filter(~pl.Series(proper)), source, "not one whole JSON object")
+        name_lost(frame.filter(~pl.Series(proper)), "not one whole JSON object", source)
     names = [f"record.{name}" if name in FRAME else name for name in json_columns.names_of(data, paths)]
     numbers, kept, crowded = _columns(leaves, names, frame.height)
     if left_out or crowded:
@@ -86,7 +86,7 @@ def kept(frame: pl.DataFrame, fits: pl.Expr, source: Source, reason: str) -> pl.
     """The rows where `fits` is true; the others are named in `source.unread`, for `reason`."""
     mask = frame.with_columns(fits.fill_null(value=False).alias("~fits"))["~fits"]
     if not mask.all():
-        _name_lost(frame.filter(~mask).select(FRAME), source, reason)
+        name_lost(frame.filter(~mask), reason, source)
     return frame.filter(mask)
 
 
@@ -238,17 +238,3 @@ def _listed(column: pl.Series, values: pl.Series, rows: Array) -> pl.Series:
     found = lists["value"].append(pl.Series([[]], dtype=lists["value"].dtype)).gather(where)
     empty = pl.DataFrame({"found": found, "column": column})
     return empty.select(pl.when(pl.col("column").is_not_null()).then("found")).to_series().alias(column.name)
-
-
-def _name_lost(rows: pl.DataFrame, source: Source, reason: str) -> None:
-    """Name rows that could not be read: the first of a batch one by one, the others together."""
-    for sample, offset, line in rows.head(_NAMED).iter_rows():
-        source.lost(reason, line=line, offset=offset, sample=sample or "")
-    for sample, offset, line in rows.slice(_NAMED, 1).iter_rows():
-        source.lost(
-            f"{reason}; the first of many from here on",
-            line=line,
-            offset=offset,
-            sample=sample or "",
-            count=rows.height - _NAMED,
-        )

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
+from sensors import ecs, framing
+from sensors.losses import name_lost
 from sensors.schema import TIME
 from sensors.url import url_columns
 
@@ -74,8 +75,8 @@ class Squid:
             timed = parts.with_columns(_time().cast(TIME).alias("@timestamp"))
             strange = timed["@timestamp"].is_null()
             if strange.any():
-                syslog.lost(
-                    timed.filter(strange), source, "not a line of Squid's native, common or combined format"
+                name_lost(
+                    timed.filter(strange), "not a line of Squid's native, common or combined format", source
                 )
             if not strange.all():
                 yield ecs.only(_mapped(timed.filter(~strange)), "squid")

@@ -57,7 +57,6 @@ _HOURS: Final = {
 }  # fmt: skip
 _ZONES: Final = {name: hours * 60 for hours, names in _HOURS.items() for name in names.split()}
 _LONG_RECORD = 1 << 16
-_NAMED_LINES = 20
 
 
 def records(source: Source, joint: str = "\n") -> Iterator[pl.DataFrame]:
@@ -158,17 +157,6 @@ def guessed(frame: pl.DataFrame, rows: pl.Series, what: str) -> pl.DataFrame:
     table = table.select("said", "more", pl.when(lists.list.len() > 0).then(lists).alias("molehunt.guess"))
     told = keyed.drop("molehunt.guess").join(table, on=["said", "more"], how="left", maintain_order="left")
     return frame.with_columns(told["molehunt.guess"])
-
-
-def lost(frame: pl.DataFrame, source: Source, reason: str) -> None:
-    """Name the lines of `frame` as unread; the first of a batch one by one, the others in one entry."""
-    for text, offset, line in (
-        frame.head(_NAMED_LINES).select("text", "log.offset", "log.file.line").iter_rows()
-    ):
-        source.lost(reason, line=line, offset=offset, sample=text)
-    if frame.height > _NAMED_LINES:
-        text, offset, line = frame.select("text", "log.offset", "log.file.line").row(_NAMED_LINES)
-        source.lost(reason, line=line, offset=offset, sample=text, count=frame.height - _NAMED_LINES)
 
 
 def moments(stamps: pl.DataFrame, source: Source) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from sensors.cisco_asa import security
 from sensors.cisco_asa.columns import derived
 from sensors.cisco_asa.forms import kinds
 from sensors.cisco_asa.meaning import with_meaning
+from sensors.losses import name_lost
 from sensors.wording import matched
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class CiscoAsa:
             frame = _tagged(lines)
             strange = frame["code"].is_null() & frame["@timestamp"].is_null()
             if strange.any():
-                syslog.lost(frame.filter(strange), source, "neither a syslog time nor a Cisco message number")
+                name_lost(frame.filter(strange), "neither a syslog time nor a Cisco message number", source)
                 frame = frame.filter(~strange)
             if frame.height:
                 yield _events(clock.fill(frame))

@@ -14,6 +14,7 @@ import polars as pl
 from sensors import ecs, framing, syslog
 from sensors.linux_auth.columns import derived
 from sensors.linux_auth.forms import forms, programs
+from sensors.losses import name_lost
 from sensors.wording import matched
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class LinuxAuth:
             frame = syslog.fields(lines)
             strange = frame["@timestamp"].is_null() & frame["app"].is_null()
             if strange.any():
-                syslog.lost(frame.filter(strange), source, "neither a syslog time nor the name of a program")
+                name_lost(frame.filter(strange), "neither a syslog time nor the name of a program", source)
                 frame = frame.filter(~strange)
             if frame.height:
                 yield _events(clock.fill(frame))

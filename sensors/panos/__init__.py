@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import ecs, framing, syslog
+from sensors.losses import name_lost
 from sensors.panos import layout
 from sensors.panos.columns import mapped
 from sensors.panos.times import moment
@@ -75,7 +76,7 @@ def _exported(source: Source, header: str) -> Iterator[pl.DataFrame]:
         timed = moment(known, source)
         lost = timed["@timestamp"].is_null()
         if lost.any():
-            syslog.lost(timed.filter(lost), source, "a row without a time that can be read")
+            name_lost(timed.filter(lost), "a row without a time that can be read", source)
         yield timed.filter(~lost).drop("text")
 
 
@@ -94,7 +95,7 @@ def _syslog(source: Source) -> Iterator[pl.DataFrame]:
         audit = rest.set(parts["type"].is_not_null(), None).str.extract(_AUDIT, 1)
         strange = parts["type"].is_null() & audit.is_null() & lines["@timestamp"].is_null()
         if strange.any():
-            syslog.lost(lines.filter(strange), source, "neither a PAN-OS row nor a line with a syslog time")
+            name_lost(lines.filter(strange), "neither a PAN-OS row nor a line with a syslog time", source)
         told_by = parts["before"].fill_null(rest).str.extract(r"^([^\s,]+)(?: |$)", 1)
         frame = lines.with_columns(
             told_by.fill_null(lines["relay"]).alias("told_by"),

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from sensors import framing
-from sensors.windows.losses import name_lost
+from sensors.losses import name_lost
 from sensors.windows.tables import EVENT_DATA
 
 if TYPE_CHECKING:

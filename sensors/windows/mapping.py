@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import ecs
+from sensors.losses import name_lost
 from sensors.windows import devices, dns, meaning, powershell, processes, sysmon, values
-from sensors.windows.losses import name_lost
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
 if TYPE_CHECKING:
