@@ -109,6 +109,7 @@ def _timed(source: Source, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFr
                 "the event has no time that can be read",
                 line=first.get("log.file.line"),
                 offset=first.get("log.offset"),
+                frame=first.get("molehunt.frame.number"),
                 count=timeless.height,
             )
         if timeless.height < frame.height:
