@@ -172,14 +172,3 @@ def test_events_without_a_time_get_that_of_the_event_before_them() -> None:
         {"@timestamp": at, "molehunt.guess": ["zone"]},
     ]
     assert clock.fill(frame(None))["@timestamp"].to_list() == [at]
-
-
-def test_many_unread_lines_are_one_entry_that_says_how_many() -> None:
-    source = source_of("x")
-    frame = pl.DataFrame(
-        {"text": ["?"] * 1000, "log.offset": range(1000), "log.file.line": range(1, 1001)},
-    )
-    syslog.lost(frame, source, "unreadable")
-    assert sum(entry.count for entry in source.unread) == 1000
-    assert len(source.unread) == 21
-    assert source.unread[-1].line == 21
