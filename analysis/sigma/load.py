@@ -6,16 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.sigma import tree
 from analysis.sigma.correlation import Correlation, read_correlation
-from analysis.sigma.detection import Reading, read_detection
 from analysis.sigma.documents import Document, RuleError, RuleProblem, read, rule_files
-from analysis.sigma.rule import Rule, read_logsource, read_rule
+from analysis.sigma.filters import Filter, apply_filter, read_filter
+from analysis.sigma.rule import Rule, read_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from analysis.sigma.taxonomy import Logsource, Taxonomy
+    from analysis.sigma.taxonomy import Taxonomy
 
 
 def bundled_rules() -> Path:
@@ -35,20 +34,10 @@ class Loaded:
     errors: list[RuleError] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """A Sigma filter: a further condition of the rules it names, or of all on its logsource (None)."""
-
-    document: Document
-    logsource: Logsource
-    rules: tuple[str, ...] | None
-    detection: Mapping[str, Any]
-
-
 def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]) -> Loaded:
     """Read every rule below `folders`. Never raises; what is wrong is in `errors`."""
     loaded = Loaded()
-    filters: list[_Filter] = []
+    filters: list[Filter] = []
     written: list[Document] = []
     seen: set[Path] = set()
     for folder in folders:
@@ -66,7 +55,7 @@ def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
     for document in written:
         _take(document, loaded, filters, taken, taxonomy, placeholders)
     for one in filters:
-        _apply(one, loaded, taxonomy, placeholders)
+        loaded.errors += apply_filter(one, loaded.rules, taxonomy, placeholders)
     _resolve(loaded, {document.path: document for document in written})
     loaded.errors.sort(key=lambda error: (str(error.path), error.line))
     return loaded
@@ -75,7 +64,7 @@ def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
 def _take(
     document: Document,
     loaded: Loaded,
-    filters: list[_Filter],
+    filters: list[Filter],
     taken: dict[str, Document],
     taxonomy: Taxonomy,
     placeholders: Mapping[str, Sequence[str]],
@@ -102,57 +91,13 @@ def _take(
         loaded.errors += errors
     elif "filter" in value:
         try:
-            filters.append(_read_filter(document))
+            filters.append(read_filter(document))
         except RuleProblem as problem:
             loaded.errors.append(document.error(str(problem), *problem.keys))
     else:
         rule, errors = read_rule(document, taxonomy, placeholders)
         loaded.rules += [rule] if rule else []
         loaded.errors += errors
-
-
-def _read_filter(document: Document) -> _Filter:
-    source = read_logsource(document.value.get("logsource"))
-    body = document.value["filter"]
-    if not isinstance(body, dict):
-        raise RuleProblem("`filter:` must be a mapping of rules, selections and a condition", ("filter",))
-    rules = body.get("rules")
-    if rules is None:
-        raise RuleProblem("`rules:` is missing; list the rules to filter, or write `any`", ("filter",))
-    named = rules if isinstance(rules, list) else [rules]
-    everything = not named or [str(name).lower() for name in named] == ["any"]
-    return _Filter(document, source, None if everything else tuple(str(name) for name in named), body)
-
-
-def _apply(
-    one: _Filter, loaded: Loaded, taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]
-) -> None:
-    """Add the filter's condition, as it is written, to each rule that it is about."""
-    for index, rule in enumerate(loaded.rules):
-        if one.rules is not None and not {rule.id, rule.name} & set(one.rules):
-            continue
-        if not _covers(one.logsource, rule.logsource):
-            continue
-        reading = Reading(lambda name, rule=rule: taxonomy.field(name, rule.logsource), placeholders)  # type: ignore[misc]  # a default binds the loop's rule
-        try:
-            condition = read_detection(one.detection, reading, ("filter",))
-        except RuleProblem as problem:
-            loaded.errors.append(one.document.error(str(problem), *problem.keys))
-            return
-        both = tree.And((rule.condition, condition))
-        columns = frozenset(column for f in tree.fields(both) for column in f.sources)
-        loaded.rules[index] = replace(rule, condition=both, fields=columns)
-
-
-def _covers(wide: Logsource, narrow: Logsource) -> bool:
-    return all(
-        mine is None or mine == theirs
-        for mine, theirs in (
-            (wide.category, narrow.category),
-            (wide.product, narrow.product),
-            (wide.service, narrow.service),
-        )
-    )
 
 
 def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:
