@@ -29,7 +29,9 @@ _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 class _Late(click.Group):
     """A group whose sub-group `rules` is imported only when it is run; its help line stands here."""
 
-    _LATE: Final = {"rules": ("analysis.sigma.commands:rules", "List, check and test detection rules.")}
+    _LATE: Final = {
+        "rules": ("analysis.workbench.commands:rules", "Write, check, test and ship detection rules.")
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self._LATE])

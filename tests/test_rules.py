@@ -9,8 +9,8 @@ import pytest
 
 from analysis.finding import CATEGORIES
 from analysis.sigma import RulePack, bundled_rules
-from analysis.sigma.examples import Outcome, run_examples
-from analysis.sigma.lint import check
+from analysis.workbench.examples import Outcome, run_examples
+from analysis.workbench.lint import check
 
 
 @cache

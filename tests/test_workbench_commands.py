@@ -1,4 +1,4 @@
-"""`molehunt rules list|check|test`, as an author uses them."""
+"""`molehunt rules`: the list of commands, and list, check and test as an author uses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from analysis.sigma.commands import rules
+from analysis.workbench.commands import rules
 
 if TYPE_CHECKING:
     from pathlib import Path
