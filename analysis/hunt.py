@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from analysis import identity as identities
 from analysis import profile
 from analysis.anomaly import Anomalies, AnomalyError, AnomalyRule, parse
-from analysis.attribution import Attribution, leases
 from analysis.context import Context, ContextError, load_context, recognise
-from analysis.detach import detached
 from analysis.finding import Finding, NotRun
 from analysis.intake import Intake, read_into
+from analysis.known import Known
 from analysis.lake import Lake, is_lake
 from analysis.report import files as report_files
 from analysis.report.compose import Material, compose
@@ -99,12 +97,12 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     if options.lake is None:  # a lake of this hunt's own answers for this hunt's inputs alone
         lake.only(manifest for manifest, _ in intake.manifests)
     say("who is who")
-    identity, attribution = _people(lake, context)
+    known = Known.of(lake, context)
     pack, rules, broken = _rules(options)
     examined = _Examined(pack, rules, context)
     for batch in lake.batches():
         say(f"looking at {batch.dataset}")
-        examined.add(batch.dataset, batch.frame, identity, attribution, context)
+        examined.add(batch.dataset, known.add(batch.frame))
     findings = examined.findings()
     material = Material(
         created=datetime.now(UTC),
@@ -112,8 +110,8 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         intake=intake,
         lake=lake,
         context=context,
-        identity=identity,
-        attribution=attribution,
+        identity=known.identity,
+        attribution=known.attribution,
         profiles=examined.profiles.whole(),
         findings=findings,
         not_run=(*broken, *pack.plan(examined.columns), *examined.anomalies.not_run()),
@@ -189,15 +187,6 @@ def _read(
     )
 
 
-def _people(lake: Lake, context: Context) -> tuple[identities.Identity, Attribution]:
-    names, intervals = [], []
-    for batch in lake.batches():
-        names.append(detached(identities.names(batch.frame)))
-        intervals.append(detached(leases(batch.frame)))
-    identity = identities.resolve(names, context)
-    return identity, Attribution.build(intervals, identity, context)
-
-
 def _rules(options: Options) -> tuple[RulePack, list[AnomalyRule], list[NotRun]]:
     """The Sigma rules, those with a learned threshold, and those that are written so that they cannot run."""
     folders = [*([] if options.no_bundled_rules else [bundled_rules()]), *options.rules]
@@ -224,15 +213,7 @@ class _Examined:
         self.profiles = profile.Gathered()
         self.columns: dict[str, set[str]] = {}  # of each dataset, with what context and attribution added
 
-    def add(
-        self,
-        dataset: str,
-        frame: pl.DataFrame,
-        identity: identities.Identity,
-        attribution: Attribution,
-        context: Context,
-    ) -> None:
-        known = context.enrich(attribution.attach(identity.assign(frame)))
+    def add(self, dataset: str, known: pl.DataFrame) -> None:
         self.columns.setdefault(dataset, set()).update(known.columns)
         matches = self._pack.match(known, dataset)
         self._findings.add(known, matches)

@@ -24,7 +24,7 @@ import polars as pl
 from sensors.sensor import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from sensors.sensor import Source
@@ -206,8 +206,13 @@ class Lake:
                 found[part.dataset] = found.get(part.dataset, 0) + part.rows
         return dict(sorted(found.items()))
 
-    def batches(self, rows: int = _BATCH_ROWS) -> Iterator[Batch]:
-        """All events, dataset by dataset and day by day, in frames of `rows` rows at most."""
+    def batches(self, rows: int = _BATCH_ROWS, *, columns: Collection[str] | None = None) -> Iterator[Batch]:
+        """All events, dataset by dataset and day by day, in frames of `rows` rows at most.
+
+        Args:
+            rows: the most that a frame has.
+            columns: read these alone, and `@timestamp`; None for all. A frame has those that its events have.
+        """
         parts = sorted(
             (part for manifest in self._manifests.values() for part in manifest.parts),
             key=lambda part: (part.dataset, part.day, part.file),
@@ -216,18 +221,26 @@ class Lake:
         count = 0
         for part in parts:
             if held and (count + part.rows > rows or part.dataset != held[0].dataset):
-                yield from self._batches(held, rows)
+                yield from self._batches(held, rows, columns)
                 held, count = [], 0
             held.append(part)
             count += part.rows
         if held:
-            yield from self._batches(held, rows)
+            yield from self._batches(held, rows, columns)
 
-    def _batches(self, parts: list[Part], rows: int) -> Iterator[Batch]:
-        frames = [pl.read_parquet(self._events / part.file, hive_partitioning=False) for part in parts]
+    def _batches(self, parts: list[Part], rows: int, columns: Collection[str] | None) -> Iterator[Batch]:
+        frames = [self._part(part, columns) for part in parts]
         frame = pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0]
         for piece in frame.iter_slices(rows):
             yield Batch(parts[0].dataset, piece)
+
+    def _part(self, part: Part, columns: Collection[str] | None) -> pl.DataFrame:
+        wanted = (
+            None
+            if columns is None
+            else [name for name in part.columns if name in columns or name == "@timestamp"]
+        )
+        return pl.read_parquet(self._events / part.file, columns=wanted, hive_partitioning=False)
 
 
 def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.attribution import holders
-from analysis.attribution.evidence import SCHEMA, leases
+from analysis.attribution.evidence import SAYS_HOLDERS, SCHEMA, leases
 from analysis.context.addresses import is_inside, normal, within
 from analysis.identity import columns
 from analysis.identity.domains import device_names
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from analysis.context import Context
     from analysis.identity import Identity
 
-__all__ = ["Attribution", "Caps", "leases"]
+__all__ = ["SAYS_HOLDERS", "Attribution", "Caps", "leases"]
 
 _UNATTRIBUTED: Final = "unattributed"
 _USER: Final = "user"

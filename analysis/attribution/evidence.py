@@ -26,6 +26,15 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
     "length": pl.Duration("us"),  # of the session that ended, or of the lease
     **dict.fromkeys(columns.READ, pl.String()),
 }
+# The columns that `leases` reads.
+SAYS_HOLDERS: Final = (
+    *columns.READ, "@timestamp", "client.ip", "client.mac", "destination.ip", "destination.port",
+    "event.action", "event.category", "event.code", "event.duration", "event.outcome", "event.provider",
+    "event.type", "log.file.line", "log.file.path", "log.offset", "source.ip", "source.mac", "source.nat.ip",
+    "winlog.event_data.LogonType", "winlog.event_data.TargetLogonId", "winlog.logon.id", "winlog.logon.type",
+    "winlog.record_id", "zeek.dhcp.address.assigned", "zeek.dhcp.address.mac", "zeek.dhcp.client_fqdn",
+    "zeek.dhcp.hostname", "zeek.dhcp.lease_time",
+)  # fmt: skip
 _NO_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - what logs write for none, nothing is bound
 # What ends a session, but not what only interrupts it: AnyConnect keeps the address while a tunnel is down
 # (722023, 722028, 722037) and while it waits for the client to resume (716058).

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.identity import columns, principal
-from analysis.identity.columns import names
+from analysis.identity.columns import NAMES, names, together
 from analysis.identity.domains import COMPANY, Domains, infer
 from analysis.identity.resolve import Resolver, Row
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from analysis.context import Context
     from analysis.identity.principal import Key, Kind, Node, Principal
 
-__all__ = ["Identity", "names", "resolve"]
+__all__ = ["NAMES", "Identity", "names", "resolve", "together"]
 
 _ACCOUNTS: Final[dict[str, pl.DataType]] = {
     "account": pl.String(),

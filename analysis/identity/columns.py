@@ -38,6 +38,11 @@ READ: Final = (
     "event.dataset", "event.module", "host.name", "host.hostname", *_ALIASES, *_IDS,
     *(f"{root}.{part}" for root in _SUBJECTS for part in _PARTS if part != "full_name"),
 )  # fmt: skip
+# The columns that `names` reads.
+NAMES: Final = (
+    *READ, "event.outcome", *(f"{root}.full_name" for root in _SUBJECTS),
+    *(f"user.target.{part}" for part in _PARTS),
+)  # fmt: skip
 
 
 def namespace(frame: pl.DataFrame) -> pl.Expr:
@@ -177,6 +182,13 @@ def _distinct(people: pl.DataFrame) -> pl.DataFrame:
     return people.group_by(KEY).agg(
         pl.col("full_name").drop_nulls().min(), pl.col("worked").any(), pl.col("events").sum()
     )
+
+
+def together(partials: list[pl.DataFrame]) -> pl.DataFrame:
+    """What `names` said of several batches as one table of the same kind, without repetition."""
+    people, computers = merged(partials)
+    named = pl.DataFrame({"computer": sorted(computers)}, schema={"computer": pl.String()})
+    return pl.concat([pl.DataFrame(schema=SCHEMA), people, named], how="diagonal").select(*SCHEMA)
 
 
 def merged(partials: list[pl.DataFrame]) -> tuple[pl.DataFrame, frozenset[str]]:
