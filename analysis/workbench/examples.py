@@ -148,20 +148,22 @@ def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
-        try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield number, f"not JSON ({error}); write one event a line"
-            continue
-        if not isinstance(value, dict):
-            yield number, "an event is a JSON object; write {…} on one line"
-            continue
-        event = flat(value)
-        unknown = [name for name in event if not is_column(name)]
-        if unknown:
-            yield number, f"{unknown[0]!r} is no field of the schema (sensors/ecs.toml); correct its name"
-            continue
-        yield number, event
+        yield number, event_of(line)
+
+
+def event_of(line: bytes) -> dict[str, Any] | str:
+    """The event in a line of JSON, dotted names to values; a text in its place says what is wrong."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"not JSON ({error}); write one event a line"
+    if not isinstance(value, dict):
+        return "an event is a JSON object; write {…} on one line"
+    event = flat(value)
+    unknown = [name for name in event if not is_column(name)]
+    if unknown:
+        return f"{unknown[0]!r} is no field of the schema (sensors/ecs.toml); correct its name"
+    return event
 
 
 def flat(event: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
