@@ -98,7 +98,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         lake.only(manifest for manifest, _ in intake.manifests)
     say("who is who")
     known = Known.of(lake, context)
-    pack, rules, broken = _rules(options)
+    pack, rules, broken = _rules(options, context)
     examined = _Examined(pack, rules, context)
     for batch in lake.batches():
         say(f"looking at {batch.dataset}")
@@ -187,10 +187,10 @@ def _read(
     )
 
 
-def _rules(options: Options) -> tuple[RulePack, list[AnomalyRule], list[NotRun]]:
+def _rules(options: Options, context: Context) -> tuple[RulePack, list[AnomalyRule], list[NotRun]]:
     """The Sigma rules, those with a learned threshold, and those that are written so that they cannot run."""
     folders = [*([] if options.no_bundled_rules else [bundled_rules()]), *options.rules]
-    pack = RulePack.load(folders)
+    pack = RulePack.load(folders, placeholders=context.site.placeholders)
     broken = [NotRun(str(error.path), error.path.name, str(error)) for error in pack.errors]
     learned = []
     for document, path in pack.anomalies:

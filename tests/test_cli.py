@@ -116,6 +116,18 @@ def test_a_context_file_that_cannot_be_used_is_1(
     assert not (found.out / "report.html").exists()
 
 
+def test_placeholders_of_rules_have_the_values_of_the_site_file(
+    quick: Callable[..., Hunted], tmp_path: Path, rules: Path
+) -> None:
+    asked = RULE.replace("event.outcome: success", "'event.outcome|expand': '%good%'")
+    (rules / "sign_in.yml").write_text(asked)
+    site = tmp_path / "site.toml"
+    site.write_text('[placeholders]\ngood = "success"\n')
+    assert quick(OKTA, "--site", site).findings
+    site.write_text('[placeholders]\ngood = "nothing like it"\n')
+    assert quick(OKTA, "--site", site).findings == []
+
+
 def test_a_busy_lake_is_1_and_one_that_is_free_again_is_not(
     quick: Callable[..., Hunted], tmp_path: Path
 ) -> None:

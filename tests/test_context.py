@@ -113,10 +113,20 @@ def test_the_same_site_as_toml(tmp_path: Path) -> None:
     assert recognise(path) == "site"
 
 
+def test_placeholders_are_texts_or_lists_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('[placeholders]\nadmins = ["root", "ann"]\njump_host = "jump01"\n')
+    site, notes = load_site(path)
+    assert site.placeholders == {"admins": ("root", "ann"), "jump_host": ("jump01",)}
+    assert notes == []
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ('{"domain": 7}', "domain must be text"),
+        ('{"placeholders": ["x"]}', "placeholders must be a table"),
+        ('{"placeholders": {"admins": [7]}}', "placeholders.admins must be text"),
         ('{"vpn_pools": {"asa": ["10.99.0.0/64"]}}', "vpn_pools.asa"),
         ('{"sources": {"a.log": {"timezone": "Noon"}}}', "no time zone"),
         ('{"sources": []}', "sources must be a table"),

@@ -45,6 +45,7 @@ class Site:
         sanctioned_remote_support, sanctioned_cloud_storage: names or domains, as written.
         service_accounts: globs of names that are no person's.
         households: accounts (any of a person's names) that share a home and so an address.
+        placeholders: what `%name%` stands for in rules that say `expand`.
     """
 
     domain: str = ""
@@ -59,6 +60,7 @@ class Site:
     sanctioned_cloud_storage: tuple[str, ...] = ()
     service_accounts: tuple[str, ...] = ()
     households: tuple[frozenset[str], ...] = ()
+    placeholders: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def zone_for(self, path: str | Path) -> ZoneInfo | None:
         """Time zone of the local times in a log, by the longest key of `sources` that fits its path."""
@@ -158,6 +160,8 @@ def _value(key: str, value: Any) -> object:  # noqa: ANN401 - a value as JSON or
     if key in {"vpn_pools", "teleworker_lans", "offices", "corporate_egress"}:
         groups = value if isinstance(value, dict) else {"": value}
         return {name: _networks(f"{key}.{name}".rstrip("."), group) for name, group in groups.items()}
+    if key == "placeholders":
+        return {name: tuple(_texts(f"{key}.{name}", texts)) for name, texts in _table(key, value).items()}
     if key == "households":
         if not isinstance(value, list):
             raise _WrongValueError(
