@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
@@ -92,6 +92,28 @@ class NotRun:
     detection: str
     title: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What a filter held back of one detection: not silent, or a suppression would look like innocence.
+
+    Attributes:
+        detection: the rule's id; `title` its title.
+        filter: the filter's title; `path` its file.
+        owner, reason: who answers for it, and why; "" if it does not say.
+        expires: the last day on which it applies; None if it does not end.
+        count: matches held back.
+    """
+
+    detection: str
+    title: str
+    filter: str
+    path: str
+    owner: str
+    reason: str
+    expires: date | None
+    count: int
 
 
 LOCATORS: Final = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.sigma.correlation import Correlation, read_correlation
 from analysis.sigma.documents import Document, RuleError, RuleProblem, read, rule_files
-from analysis.sigma.filters import Filter, apply_filter, read_filter
+from analysis.sigma.filters import Filter, placed, read_filter
 from analysis.sigma.rule import Rule, read_rule
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ def bundled_rules() -> Path:
 
 @dataclass(slots=True)
 class Loaded:
-    """What the files held."""
+    """What the files held; rules are without their filters, whose time may be over when they are run."""
 
     rules: list[Rule] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
     anomalies: list[tuple[dict[str, Any], Path]] = field(default_factory=list)
     errors: list[RuleError] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Loaded:
 def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]) -> Loaded:
     """Read every rule below `folders`. Never raises; what is wrong is in `errors`."""
     loaded = Loaded()
-    filters: list[Filter] = []
+    filters: list[tuple[Filter, Document]] = []
     written: list[Document] = []
     seen: set[Path] = set()
     for folder in folders:
@@ -54,9 +55,12 @@ def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
     taken: dict[str, Document] = {}
     for document in written:
         _take(document, loaded, filters, taken, taxonomy, placeholders)
-    for one in filters:
-        loaded.errors += apply_filter(one, loaded.rules, taxonomy, placeholders)
     _resolve(loaded, {document.path: document for document in written})
+    for one, document in filters:
+        try:
+            loaded.filters.append(placed(one, loaded.rules, taxonomy, placeholders))
+        except RuleProblem as problem:
+            loaded.errors.append(document.error(str(problem), *problem.keys))
     loaded.errors.sort(key=lambda error: (str(error.path), error.line))
     return loaded
 
@@ -64,7 +68,7 @@ def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
 def _take(
     document: Document,
     loaded: Loaded,
-    filters: list[Filter],
+    filters: list[tuple[Filter, Document]],
     taken: dict[str, Document],
     taxonomy: Taxonomy,
     placeholders: Mapping[str, Sequence[str]],
@@ -73,6 +77,9 @@ def _take(
     if "action" in value:
         message = f"`action: {value['action']}` is not part of Sigma 2; write each rule out in full"
         loaded.errors.append(document.error(message, "action"))
+        return
+    if "filter" in value and not {"anomaly", "correlation"} & value.keys():
+        _take_filter(document, loaded, filters)
         return
     for key in ("id", "name"):
         other = taken.get(str(value.get(key)))
@@ -89,15 +96,21 @@ def _take(
         correlation, errors = read_correlation(document)
         loaded.correlations += [correlation] if correlation else []
         loaded.errors += errors
-    elif "filter" in value:
-        try:
-            filters.append(read_filter(document))
-        except RuleProblem as problem:
-            loaded.errors.append(document.error(str(problem), *problem.keys))
     else:
         rule, errors = read_rule(document, taxonomy, placeholders)
         loaded.rules += [rule] if rule else []
         loaded.errors += errors
+
+
+def _take_filter(document: Document, loaded: Loaded, filters: list[tuple[Filter, Document]]) -> None:
+    """Nothing refers to filters by id or name, so that one which is taken already does no harm."""
+    try:
+        one, errors = read_filter(document)
+    except RuleProblem as problem:
+        loaded.errors.append(document.error(str(problem), *problem.keys))
+        return
+    filters.append((one, document))
+    loaded.errors += errors
 
 
 def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:

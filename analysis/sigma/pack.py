@@ -9,18 +9,22 @@ from analysis.finding import NotRun
 from analysis.sigma import tree
 from analysis.sigma.column import present_columns
 from analysis.sigma.explain import matches
+from analysis.sigma.filters import in_force, notes, today
 from analysis.sigma.load import load
 from analysis.sigma.match import Plan
+from analysis.sigma.sieve import Sieve, Sifted
 from analysis.sigma.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     import polars as pl
 
     from analysis.sigma.correlation import Correlation
     from analysis.sigma.documents import RuleError
+    from analysis.sigma.filters import Filter
     from analysis.sigma.rule import Rule
 
 
@@ -33,6 +37,8 @@ class RulePack:
         correlations: those that others count come first.
         anomalies: documents with `anomaly:`, and their file.
         errors: what is wrong with files and rules, in order of file and line.
+        filters: all that were read, those out of force too.
+        notes: filters to look at again: expired, of no rule that is loaded, of one that has changed since.
         taxonomy: what names of fields and logsources mean.
     """
 
@@ -40,8 +46,11 @@ class RulePack:
     correlations: tuple[Correlation, ...]
     anomalies: tuple[tuple[dict[str, Any], Path], ...]
     errors: list[RuleError]
+    filters: tuple[Filter, ...]
+    notes: tuple[RuleError, ...]
     taxonomy: Taxonomy
     _plan: Plan
+    _sieve: Sieve
 
     @classmethod
     def load(
@@ -50,6 +59,7 @@ class RulePack:
         *,
         placeholders: Mapping[str, Sequence[str]] | None = None,
         taxonomy: Taxonomy | None = None,
+        day: date | None = None,
     ) -> RulePack:
         """Read and compile the rules below `folders`. Never raises on a bad rule: see `errors`.
 
@@ -57,17 +67,24 @@ class RulePack:
             folders: folders (or single files) of rules.
             placeholders: what `%name%` stands for under the modifier `expand`.
             taxonomy: the meaning of names; `AsWritten()` for events that are not ours.
+            day: by which filters expire; today if left out.
         """
         taxonomy = taxonomy or Taxonomy()
         loaded = load(folders, taxonomy, placeholders or {})
+        day = day or today()
         plan = Plan(None if rule.source is None else (rule.source, rule.condition) for rule in loaded.rules)
+        rules = in_force(loaded.rules, loaded.filters, day)
+        told = notes(loaded.filters, loaded.rules, loaded.correlations, loaded.anomalies, day)
         return cls(
-            rules=tuple(loaded.rules),
+            rules=rules,
             correlations=tuple(loaded.correlations),
             anomalies=tuple(loaded.anomalies),
             errors=loaded.errors,
+            filters=tuple(loaded.filters),
+            notes=tuple(told),
             taxonomy=taxonomy,
             _plan=plan,
+            _sieve=Sieve(rules),
         )
 
     def match(self, frame: pl.DataFrame, dataset: str) -> pl.DataFrame:
@@ -80,7 +97,11 @@ class RulePack:
         Returns:
             `rule` (index in `rules`) and `row` (number of the row in `frame`), UInt32, ordered by both.
         """
-        return self._plan.match(frame, dataset)
+        return self.sift(frame, dataset).matches
+
+    def sift(self, frame: pl.DataFrame, dataset: str) -> Sifted:
+        """`match`, and what the filters held back."""
+        return self._sieve.sift(frame, dataset, self._plan.match(frame, dataset))
 
     def plan(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
         """The rules and correlations that no event of the input can match, and why.

@@ -83,7 +83,8 @@ class Rule(Header):
         fields: the columns its detection reads.
         evidence_fields: the columns worth quoting: those its detection reads, then those of `fields:`.
         source: the events it looks at; None if no sensor makes such.
-        condition: what it asks of them.
+        condition: what it asks of them, and then what its filters ask.
+        filters: the filters in force: their numbers in the pack, and what each asks.
         silent: it serves correlations and anomaly rules only, and makes no findings of its own.
         document: as it was written.
     """
@@ -95,6 +96,13 @@ class Rule(Header):
     condition: tree.Node = field(repr=False)
     silent: bool = False
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, hash=False)
+    filters: tuple[tuple[int, tree.Node], ...] = field(default=(), repr=False)
+
+    @property
+    def unfiltered(self) -> tree.Node:
+        """What the rule alone asks."""
+        whole = self.condition
+        return whole.children[0] if self.filters and isinstance(whole, tree.And) else whole
 
 
 def read_header(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
