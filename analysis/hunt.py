@@ -21,7 +21,7 @@ from analysis.lake import Lake, is_lake
 from analysis.report import files as report_files
 from analysis.report.compose import Material, compose
 from analysis.report.text import plain
-from analysis.sigma import Correlations, Findings, RulePack, bundled_rules
+from analysis.sigma import Correlations, Findings, RulePack, Suppressed, bundled_rules
 from sensors import files
 from sensors.sensor import Unread
 
@@ -99,6 +99,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     say("who is who")
     known = Known.of(lake, context)
     pack, rules, broken = _rules(options, context)
+    context.notes.extend(str(note) for note in pack.notes)
     examined = _Examined(pack, rules, context)
     for batch in lake.batches():
         say(f"looking at {batch.dataset}")
@@ -116,6 +117,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         findings=findings,
         not_run=(*broken, *pack.plan(examined.columns), *examined.anomalies.not_run()),
         detections=len(pack.rules) + len(pack.correlations) + len(rules),
+        held_back=examined.suppressed.told(),
     )
     return compose(material)
 
@@ -211,11 +213,13 @@ class _Examined:
         self._correlations = Correlations(pack)
         self.anomalies = Anomalies(rules, context)
         self.profiles = profile.Gathered()
+        self.suppressed = Suppressed(pack.rules, pack.filters)
         self.columns: dict[str, set[str]] = {}  # of each dataset, with what context and attribution added
 
     def add(self, dataset: str, known: pl.DataFrame) -> None:
         self.columns.setdefault(dataset, set()).update(known.columns)
-        matches = self._pack.match(known, dataset)
+        matches, held = self._pack.sift(known, dataset)
+        self.suppressed.add(held)
         self._findings.add(known, matches)
         self._correlations.add(known, matches)
         self.anomalies.add(known, matches, self._names)

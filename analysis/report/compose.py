@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from analysis.attribution import Attribution
     from analysis.context import Context
-    from analysis.finding import Finding, NotRun
+    from analysis.finding import Finding, HeldBack, NotRun
     from analysis.identity import Identity
     from analysis.intake import Intake
     from analysis.lake import Lake
@@ -59,6 +59,7 @@ class Material:
     findings: tuple[Finding, ...]
     not_run: tuple[NotRun, ...]
     detections: int
+    held_back: tuple[HeldBack, ...] = ()
 
 
 def compose(material: Material) -> Report:
@@ -88,6 +89,7 @@ def compose(material: Material) -> Report:
         detections=material.detections,
         notes=tuple(material.context.notes),
         attribution=tuple(sorted(material.attribution.counts.items(), key=lambda each: (-each[1], each[0]))),
+        held_back=material.held_back,
     )
 
 

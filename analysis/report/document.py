@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO, get_args, get_origin, get_type_hints
 import orjson
 
 # Needed when running: `from_json` builds by the types that the dataclasses name.
-from analysis.finding import Finding, NotRun  # noqa: TC001
+from analysis.finding import Finding, HeldBack, NotRun  # noqa: TC001
 from sensors.sensor import Unread  # noqa: TC001
 
 VERSION: Final = 1
@@ -113,6 +113,7 @@ class Report:
         notes: what was missing and what it switched off.
         attribution: events by how their account was known; "unattributed" among them.
         detections: how many detections ran.
+        held_back: matches that filters suppressed, by rule and filter.
     """
 
     version: int
@@ -131,6 +132,7 @@ class Report:
     detections: int
     notes: tuple[str, ...]
     attribution: tuple[tuple[str, int], ...]
+    held_back: tuple[HeldBack, ...] = ()
 
     def to_json(self) -> bytes:
         """The report as one JSON object, readable, keys in the order of the fields."""

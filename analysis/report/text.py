@@ -66,4 +66,9 @@ def _summary(report: Report) -> str:
         lines.append(f"{len(report.unread)} things could not be read: see unread.ndjson.")
     if report.not_run:
         lines.append(f"{len(report.not_run)} detections did not run: the page says why.")
+    if report.held_back:
+        count = sum(each.count for each in report.held_back)
+        lines.append(
+            f"Filters held back {count:,} match{'es' if count != 1 else ''}: the page says which did."
+        )
     return "\n" + "\n".join(lines)

@@ -13,5 +13,6 @@ from analysis.sigma.findings import Findings
 from analysis.sigma.load import bundled_rules
 from analysis.sigma.pack import RulePack
 from analysis.sigma.rule import Rule
+from analysis.sigma.sieve import Suppressed
 
-__all__ = ["Correlations", "Findings", "Rule", "RuleError", "RulePack", "bundled_rules"]
+__all__ = ["Correlations", "Findings", "Rule", "RuleError", "RulePack", "Suppressed", "bundled_rules"]
