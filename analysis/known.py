@@ -10,20 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
 from analysis import identity as identities
 from analysis.attribution import SAYS_HOLDERS, Attribution, leases
+from analysis.context.geo import FIELDS
 from analysis.detach import detached
 from analysis.identity import NAMES
+from sensors.schema import TIME
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Collection
 
     from analysis.context import Context
     from analysis.identity import Identity
     from analysis.lake import Lake
 
-# What the first pass reads of each event.
+# What the first pass reads of each event, and what `add` reads.
 EVIDENCE: Final = frozenset((*NAMES, *SAYS_HOLDERS))
+READ: Final = EVIDENCE.union(FIELDS)
 _MERGE_ROWS: Final = 100_000  # rows of distinct names that are held before they are merged
 
 
@@ -69,3 +74,17 @@ class Known:
             The same rows in the same order, with more columns.
         """
         return self.context.enrich(self.attribution.attach(self.identity.assign(frame)))
+
+
+def added(columns: Collection[str], context: Context) -> set[str]:
+    """The columns that `Known.add` gives to events with these columns; not all of them need have a value."""
+    event = pl.DataFrame(schema={"@timestamp": TIME, "account": pl.String()})
+    found = {"account", "account.kind", "account.basis", *context.enrich(event).columns} - {"@timestamp"}
+    if "source.ip" not in columns:
+        return found
+    if context.site.networks():
+        found.add("molehunt.source.network")
+    if context.geo is not None:
+        kinds = (("source.geo.", context.geo.has_city), ("source.as.", context.geo.has_asn))
+        found |= {name for name in FIELDS for prefix, has in kinds if has and name.startswith(prefix)}
+    return found

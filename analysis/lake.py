@@ -24,7 +24,7 @@ import polars as pl
 from sensors.sensor import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from sensors.sensor import Source
@@ -206,15 +206,27 @@ class Lake:
                 found[part.dataset] = found.get(part.dataset, 0) + part.rows
         return dict(sorted(found.items()))
 
-    def batches(self, rows: int = _BATCH_ROWS, *, columns: Collection[str] | None = None) -> Iterator[Batch]:
+    def batches(
+        self,
+        rows: int = _BATCH_ROWS,
+        *,
+        columns: Collection[str] | None = None,
+        days: Callable[[str], bool] | None = None,
+    ) -> Iterator[Batch]:
         """All events, dataset by dataset and day by day, in frames of `rows` rows at most.
 
         Args:
             rows: the most that a frame has.
             columns: read these alone, and `@timestamp`; None for all. A frame has those that its events have.
+            days: read the days (as `Part.day` has them) for which this is true; None for all.
         """
         parts = sorted(
-            (part for manifest in self._manifests.values() for part in manifest.parts),
+            (
+                part
+                for manifest in self._manifests.values()
+                for part in manifest.parts
+                if days is None or days(part.day)
+            ),
             key=lambda part: (part.dataset, part.day, part.file),
         )
         held: list[Part] = []

@@ -13,7 +13,7 @@ from analysis import intake, known
 from analysis.attribution import Attribution, leases
 from analysis.context import load_context
 from analysis.identity import columns, names, resolve, together
-from analysis.known import EVIDENCE, Known
+from analysis.known import EVIDENCE, READ, Known, added
 from analysis.lake import Lake
 from sensors.sensor import Source
 
@@ -103,3 +103,23 @@ def test_of_an_empty_lake_nothing_is_known(tmp_path: Path) -> None:
     frame = pl.DataFrame({"@timestamp": [None]}, schema={"@timestamp": pl.Datetime("us", "UTC")})
     assert learned.identity.accounts.is_empty()
     assert learned.add(frame)["account"].to_list() == [None]
+
+
+def test_what_it_adds_is_known_beforehand_and_needs_no_other_columns(lake: Lake) -> None:
+    for context in (CONTEXT, load_context()):
+        learned = Known.of(lake, context)
+        for batch in lake.batches():
+            whole = learned.add(batch.frame)
+            few = learned.add(batch.frame.select(name for name in batch.frame.columns if name in READ))
+            new = set(whole.columns) - set(batch.frame.columns)
+            assert new <= added(batch.frame.columns, context)
+            assert_frame_equal(few.select(sorted(new)), whole.select(sorted(new)))
+
+
+def test_a_lake_reads_only_the_days_it_is_asked_for(lake: Lake) -> None:
+    days = {"2026-10-13", "2026-10-14"}
+    frames = [batch.frame for batch in lake.batches(days=days.__contains__)]
+    assert {str(day) for frame in frames for day in frame["@timestamp"].dt.date()} == days
+    every = pl.concat([batch.frame for batch in lake.batches()], how="diagonal")
+    in_days = every.filter(pl.col("@timestamp").dt.date().cast(pl.String).is_in(list(days)))
+    assert sum(frame.height for frame in frames) == in_days.height > 0

@@ -20,7 +20,7 @@ _CITY_KINDS: Final = ("City", "Country", "Enterprise", "Insights")
 _ASN_KINDS: Final = ("ASN", "ISP")
 _PROBES: Final = tuple(f"{first}.{first}.{first}.1" for first in range(1, 224))
 
-_FIELDS: Final[dict[str, pl.DataType]] = {
+FIELDS: Final[dict[str, pl.DataType]] = {
     "source.geo.country_iso_code": pl.String(),
     "source.geo.country_name": pl.String(),
     "source.geo.region_name": pl.String(),
@@ -33,7 +33,7 @@ _FIELDS: Final[dict[str, pl.DataType]] = {
     "source.as.number": pl.Int64(),
     "source.as.organization.name": pl.String(),
 }
-_PLACE: Final = tuple(name for name in _FIELDS if name.startswith("source.geo."))
+_PLACE: Final = tuple(name for name in FIELDS if name.startswith("source.geo."))
 _POINT: Final = (
     "source.geo.location.lat",
     "source.geo.location.lon",
@@ -115,8 +115,8 @@ class Geo:
             .collect()
         )
         had = set(frame.columns)
-        return found.with_columns(_merged(name, had) for name in _FIELDS).drop(
-            "source.ip#key", *(f"{name}#" for name in _FIELDS if name in had)
+        return found.with_columns(_merged(name, had) for name in FIELDS).drop(
+            "source.ip#key", *(f"{name}#" for name in FIELDS if name in had)
         )
 
     def table(self, addresses: pl.Series) -> pl.DataFrame:
@@ -131,7 +131,7 @@ class Geo:
         rows = [row for row in found if any(value is not None for value in row[1:])]
         if len(self._seen) > _REMEMBERED:
             self._seen.clear()
-        return pl.DataFrame(rows, schema={"ip": pl.String(), **_FIELDS}, orient="row")
+        return pl.DataFrame(rows, schema={"ip": pl.String(), **FIELDS}, orient="row")
 
     def _look_up(self, ip: str) -> _Row:
         row = self._seen.get(ip)
