@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.finding import NotRun
@@ -84,6 +84,21 @@ class RulePack:
             notes=tuple(told),
             taxonomy=taxonomy,
             _plan=plan,
+            _sieve=Sieve(rules),
+        )
+
+    def only(self, ids: Collection[str]) -> RulePack:
+        """The pack with nothing but the rules, correlations and anomaly rules of these ids.
+
+        What they are is left as it was: one that serves another stays silent without it.
+        """
+        rules = tuple(rule for rule in self.rules if rule.id in ids)
+        return replace(
+            self,
+            rules=rules,
+            correlations=tuple(one for one in self.correlations if one.id in ids),
+            anomalies=tuple(pair for pair in self.anomalies if str(pair[0].get("id")) in ids),
+            _plan=Plan(None if rule.source is None else (rule.source, rule.unfiltered) for rule in rules),
             _sieve=Sieve(rules),
         )
 
