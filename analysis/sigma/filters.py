@@ -154,7 +154,7 @@ def _expires(value: object) -> date | None:
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(str(value))
+        return datetime.fromisoformat(str(value)).date()
     except ValueError as error:
         message = f"expires {value!r} is no day; write it as 2026-12-31, the last day on which this applies"
         raise RuleProblem(message, ("expires",)) from error
