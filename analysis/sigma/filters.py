@@ -84,9 +84,14 @@ def today() -> date:
 
 
 def rule_hash(document: Mapping[str, Any]) -> str:
-    """What a rule looks for, as 16 hexadecimal digits: of `logsource:` and `detection:`, not of its words."""
+    """What a rule looks for, as a short text that changes with `logsource:` or `detection:`, not with words.
+
+    It begins with letters: bare digits would be a number to YAML.
+    """
     meant = {key: document.get(key) for key in ("logsource", "detection")}
-    return hashlib.sha256(json.dumps(meant, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return (
+        f"sha256:{hashlib.sha256(json.dumps(meant, sort_keys=True, default=str).encode()).hexdigest()[:16]}"
+    )
 
 
 def read_filter(document: Document) -> tuple[Filter, list[RuleError]]:
