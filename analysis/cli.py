@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from analysis.options import FILE, SITE, ZONE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
@@ -22,7 +24,6 @@ FAILED: Final = 1
 SOME_UNREAD: Final = 3
 
 _EXISTING: Final = click.Path(exists=True, path_type=Path)
-_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 
 
@@ -50,17 +51,6 @@ class _Late(click.Group):
         return args[0], getattr(import_module(module), name), args[1:]
 
 
-def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tzinfo | None:
-    from sensors.zones import zone  # noqa: PLC0415 - late, for speed
-
-    if value is None:
-        return None
-    try:
-        return zone(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def apply(function: Any) -> Any:  # noqa: ANN401 - what click decorates has no better name
         for option in reversed(options):
@@ -70,13 +60,6 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return apply
 
 
-_ZONE = click.option(
-    "--tz",
-    "zone",
-    metavar="ZONE",
-    callback=_zone,
-    help="Time zone of logs that do not say theirs: IANA name or +HH:MM (default: UTC, marked as a guess).",
-)
 _PATHS = click.argument("paths", nargs=-1, required=True, type=_EXISTING, metavar="PATH...")
 
 
@@ -90,13 +73,13 @@ def main() -> None:
 @_with(
     _PATHS,
     click.option("--out", required=True, type=_FOLDER, help="Folder for the report; made if missing."),
-    click.option("--roster", type=_FILE, help="HR export as CSV: who works here, where and since when."),
-    click.option("--geo-city", type=_FILE, help="City database in MaxMind's format (.mmdb)."),
-    click.option("--geo-asn", type=_FILE, help="ASN database in MaxMind's format (.mmdb)."),
-    click.option("--site", type=_FILE, help="What you know of your own place, as TOML or JSON."),
+    click.option("--roster", type=FILE, help="HR export as CSV: who works here, where and since when."),
+    click.option("--geo-city", type=FILE, help="City database in MaxMind's format (.mmdb)."),
+    click.option("--geo-asn", type=FILE, help="ASN database in MaxMind's format (.mmdb)."),
+    SITE,
     click.option("--rules", "rules", multiple=True, type=_EXISTING, help="Further rules; may be repeated."),
     click.option("--no-bundled-rules", is_flag=True, help="Run only the rules given by --rules."),
-    _ZONE,
+    ZONE,
     click.option(
         "--lake", type=_FOLDER, help="Keep events in this folder and add to it (default: OUT/lake)."
     ),
@@ -128,7 +111,7 @@ def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given
 @main.command()
 @_with(
     _PATHS,
-    _ZONE,
+    ZONE,
     click.option(
         "-o",
         "--output",
@@ -173,7 +156,7 @@ def _not_read(what: Unread) -> str:
 
 
 @main.command()
-@click.argument("report", type=_FILE)
+@click.argument("report", type=FILE)
 @click.option("--out", required=True, type=_FOLDER, help="Folder for the pages; made if missing.")
 def report(report: Path, out: Path) -> None:
     """Draw the pages of an earlier REPORT (a report.json) again."""

@@ -1,0 +1,55 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from analysis.context import Site
+
+
+def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tzinfo | None:
+    from sensors.zones import zone  # noqa: PLC0415 - late, for speed
+
+    if value is None:
+        return None
+    try:
+        return zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+ZONE: Final = click.option(
+    "--tz",
+    "zone",
+    metavar="ZONE",
+    callback=_zone,
+    help="Time zone of logs that do not say theirs: IANA name or +HH:MM (default: UTC, marked as a guess).",
+)
+SITE: Final = click.option("--site", type=FILE, help="What you know of your own place, as TOML or JSON.")
+
+
+def site_of(path: Path | None) -> Site:
+    """The site file that `--site` named, or an empty one; keys that are not known are named on stderr.
+
+    Raises:
+        click.ClickException: it cannot be used.
+    """
+    from analysis.context import ContextError, Site  # noqa: PLC0415 - late, for speed
+    from analysis.context.site import load_site  # noqa: PLC0415 - late, for speed
+
+    if path is None:
+        return Site()
+    try:
+        site, notes = load_site(path)
+    except ContextError as error:
+        raise click.ClickException(str(error)) from error
+    for note in notes:
+        click.echo(note, err=True)
+    return site
