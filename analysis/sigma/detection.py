@@ -105,9 +105,9 @@ def _item(name: str, key: str | None, body: object, reading: Reading, at: Keys) 
         )
     except (SigmaError, ValueError, TypeError, IndexError) as error:
         raise RuleProblem(_explained(error, modifiers), at) from error
-    values = tuple(_value(value, reading, at) for value in item.value) or (tree.Null(),)
+    values = tuple(read_value(value, reading, at) for value in item.value) or (tree.Null(),)
     if not field_name:
-        values = tuple(_keyword(value, at) for value in values)
+        values = tuple(read_keyword(value, at) for value in values)
     return tree.Item(
         selection=name,
         field=reading.field_of(field_name) if field_name else None,
@@ -137,10 +137,15 @@ def _explained(error: Exception, modifiers: Sequence[str]) -> str:
     return f"{message}; correct the value or the modifier"
 
 
-def _value(value: st.SigmaType, reading: Reading, at: Keys) -> tree.Value:  # noqa: C901, PLR0911 - one case a type
+def read_value(value: st.SigmaType, reading: Reading, at: Keys = ()) -> tree.Value:  # noqa: C901, PLR0911 - one case a type
+    """One of pySigma's values, all modifiers applied, as one of ours.
+
+    Raises:
+        RuleProblem: a placeholder without a value, a regular expression that cannot run.
+    """
     match value:
         case st.SigmaExpansion():
-            return tree.AnyOf(tuple(_value(inner, reading, at) for inner in value.values))
+            return tree.AnyOf(tuple(read_value(inner, reading, at) for inner in value.values))
         case st.SigmaRegularExpression():
             return _regex(value, reading, at)
         case st.SigmaString():
@@ -237,11 +242,15 @@ def _flagged(pattern: str, flags: str) -> str:
     return f"(?{flags}){pattern}" if flags else pattern
 
 
-def _keyword(value: tree.Value, at: Keys) -> tree.Value:
-    """A keyword is looked for anywhere in a field."""
+def read_keyword(value: tree.Value, at: Keys = ()) -> tree.Value:
+    """The value as a keyword, which is looked for anywhere in a field.
+
+    Raises:
+        RuleProblem: it is no text, number or regular expression.
+    """
     match value:
         case tree.AnyOf(values):
-            return tree.AnyOf(tuple(_keyword(inner, at) for inner in values))
+            return tree.AnyOf(tuple(read_keyword(inner, at) for inner in values))
         case tree.Text(parts, cased):
             inner = parts[parts[:1] == (tree.Wild.ANY,) :]
             inner = inner[: len(inner) - (inner[-1:] == (tree.Wild.ANY,))]
