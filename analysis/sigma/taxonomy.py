@@ -83,6 +83,13 @@ def is_column(name: str) -> bool:
     return name in dictionary() or (bool(dot) and root in vendor_roots()) or name in _fields()["own"]
 
 
+def names_of(column: str, product: str) -> tuple[str, ...]:
+    """Sigma's names that may mean a column: those of the product first, then the taxonomy's."""
+    tables = _fields()
+    listed = (*tables["products"].get(product, {}).items(), *tables["names"].items())
+    return tuple(dict.fromkeys(name for name, columns in listed if column in columns))
+
+
 @cache
 def _fields() -> dict[str, Any]:
     return tomllib.loads((files("analysis.sigma") / "fields.toml").read_text("utf-8"))
