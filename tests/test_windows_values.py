@@ -317,6 +317,29 @@ def test_dns_answers_are_taken_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "provider", "channel", "datum"),
+    [
+        (22, "Microsoft-Windows-Sysmon", "Microsoft-Windows-Sysmon/Operational", "QueryName"),
+        (
+            3008,
+            "Microsoft-Windows-DNS-Client",
+            "Microsoft-Windows-DNS Client Events/Operational",
+            "QueryName",
+        ),
+        (256, "Microsoft-Windows-DNSServer", "Microsoft-Windows-DNSServer/Analytical", "QNAME"),
+    ],
+)
+def test_a_name_asked_for_with_the_dot_of_the_root_is_that_name(
+    code: int, provider: str, channel: str, datum: str
+) -> None:
+    assert (
+        event(code, provider, channel, **{datum: "www.corp.example."})["dns.question.name"]
+        == "www.corp.example"
+    )
+    assert event(code, provider, channel, **{datum: "."})["dns.question.name"] == "."
+
+
+@pytest.mark.parametrize(
     ("details", "data", "kind"),
     [
         ("DWORD (0x00000001)", "1", "SZ_DWORD"),

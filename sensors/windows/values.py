@@ -56,6 +56,11 @@ def host(value: pl.Expr) -> pl.Expr:
     return text(pl.when(~is_ip(name)).then(name))
 
 
+def domain(value: pl.Expr) -> pl.Expr:
+    """`www.corp.example` of `www.corp.example.`: programs and servers may write the root's dot."""
+    return text(value.str.replace(r"^(.+)\.$", "$1"))  # a dot alone is the root itself
+
+
 def address(value: pl.Expr) -> pl.Expr:
     r"""The address of `10.0.0.5`, `10.0.0.5:33`, `[fe80::1%5]:33`, `\\10.0.0.5` and `::ffff:10.0.0.5`."""
     bare = value.str.extract(r"^\\*(?:\[([^\]]+)\](?::\d+)?|.*)$").fill_null(
@@ -153,6 +158,7 @@ HOW: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
     "person": person,
     "realm": realm,
     "host": host,
+    "domain": domain,
     "ip": address,
     "port": port,
     "number": number,
