@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from sigma.validators.core import validators
 
+from analysis.sigma.load import bundled_rules
 from analysis.workbench.commands import rules
+from analysis.workbench.validators import ADVICE, LEFT_OUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +41,8 @@ STORY = """title: Evil again and again
 id: 44444444-4444-4444-8444-444444444444
 level: high
 tags: [molehunt.access]
+falsepositives: [IT]
+why: 'Evil ran {count} times.'
 correlation: {type: event_count, rules: [evil_tool], group-by: [host.name], timespan: 5m, condition: {gte: 2}}
 """
 
@@ -54,6 +61,25 @@ def folder(tmp_path: Path) -> Path:
 
 def write(path: Path, *events: dict[str, object]) -> None:
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+def test_the_commands_are_the_modules_of_the_folder() -> None:
+    told = run("--help").stdout
+    for name in ("check", "list", "match", "test"):
+        assert f"\n  {name} " in told
+        assert run(name, "--help").stdout.startswith(f"Usage: rules {name} ")
+    assert run("nonsense").exit_code == 2
+    assert run("lint").exit_code == 2
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from analysis.cli import main; main(['rules', '--help'], standalone_mode=False); "
+        "main(['rules', 'check', '--help'], standalone_mode=False); "
+        "print([name for name in ('polars', 'sigma', 'numba', 'yaml', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_list(folder: Path) -> None:
@@ -110,7 +136,126 @@ def test_check_names_file_line_and_remedy(
 
 def test_check_knows_the_fields_of_what_a_correlation_counts(folder: Path) -> None:
     (folder / "story.yml").write_text(STORY.replace("host.name", "host.nmae"))
-    assert "story.yml:5: 'host.nmae' is no column of the events of evil_tool" in run("check", folder).stdout
+    assert "story.yml:7: 'host.nmae' is no column of the events of evil_tool" in run("check", folder).stdout
+
+
+def test_check_knows_the_rules_beside_those_it_is_given(folder: Path) -> None:
+    (folder / "story.yml").write_text(STORY)
+    assert run("check", folder / "story.yml").exit_code == 0
+    (folder / "again.yml").write_text(RULE.replace("Evil tool started", "Evil again"))
+    (folder / "again.yml").rename(folder / "other.yml")
+    result = run("check", folder / "other.yml")
+    assert result.exit_code == 1
+    assert (
+        f"other.yml:2: id '33333333-3333-4333-8333-333333333333' is already used in {folder}" in result.stdout
+    )
+
+
+def test_check_finds_what_a_rule_refers_to_in_another_folder(folder: Path) -> None:
+    (folder / "stories").mkdir()
+    story = folder / "stories" / "story.yml"
+    story.write_text(STORY)
+    assert "no rule has the name or id 'evil_tool'" in run("check", story).stdout
+    assert run("check", story, "--rules", folder).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "kind"),
+    [
+        ("  condition", "  t: {process.name: x}\n  condition", 11, "dangling_detection"),
+        ("tags: [", "tags: [attack.t1219.002, ", 5, "duplicate_tag"),
+        ("level", "references: [a, b, a]\nlevel", 4, "duplicate_references"),
+        ("level", "reference: a\nlevel", 4, "custom_attributes"),
+        ("evil.exe}", '"a\\tb"}', 10, "control_character"),
+        ("process.name:", "process.name|base64offset:", 10, "invalid_modifier_combinations"),
+        ("tags: [", "tags: [tlp.blue, ", 5, "tlptag"),
+        ("{category: process}", "{category: process, vendor: x}", 8, "fieldname_logsource"),
+    ],
+)
+def test_check_runs_the_validators_of_pysigma(
+    before: str, after: str, place: int, kind: str, folder: Path
+) -> None:
+    (folder / "evil.yml").write_text(RULE.replace(before, after, 1))
+    result = run("check", folder)
+    assert result.exit_code == 1
+    (said,) = result.stdout.splitlines()
+    assert said.startswith(f"{folder / 'evil.yml'}:{place}: ")
+    assert said.endswith(f" [{kind}]")
+    assert run("check", folder, "--ignore", kind).exit_code == 0
+
+
+def test_check_strict_tells_matters_of_style(folder: Path) -> None:
+    (folder / "evil.yml").write_text(RULE.replace("evil.exe", "[evil.exe, 'a**evil']"))
+    assert run("check", folder).stdout == ""
+    result = run("check", "--strict", folder)
+    assert result.exit_code == 1
+    assert ":10: warning: String contains multiple consecutive * wildcards" in result.stdout
+    assert "1 rules, 0 to mend, 1 warnings" in result.stderr
+
+
+def test_check_knows_every_validator_of_pysigma() -> None:
+    assert set(ADVICE) ^ set(LEFT_OUT) == set(validators)
+    assert not set(ADVICE) & set(LEFT_OUT)
+
+
+def test_check_speaks_json(folder: Path) -> None:
+    (folder / "evil.yml").write_text(RULE.replace("process.name", "proces.name"))
+    (line,) = run("check", "--json", folder).stdout.splitlines()
+    assert json.loads(line) == {
+        "file": str(folder / "evil.yml"),
+        "line": 10,
+        "column": 7,
+        "kind": "field",
+        "severity": "error",
+        "message": "field 'proces.name' is neither a column (sensors/ecs.toml) nor mapped to one "
+        "(analysis/sigma/fields.toml); did you mean 'process.name'?",
+    }
+
+
+def test_check_does_not_drown_its_reader(folder: Path) -> None:
+    names = "".join(f"    nonsense{number}: 1\n" for number in range(30))
+    (folder / "evil.yml").write_text(RULE.replace("s: {process.name: evil.exe}", f"s:\n{names}"))
+    result = run("check", folder)
+    assert len(result.stdout.splitlines()) == 21
+    assert result.stdout.splitlines()[-1].startswith("not printed: 10 of field; ")
+    assert len(run("check", "--all", folder).stdout.splitlines()) == 30
+
+
+def test_check_reads_anomaly_rules(folder: Path) -> None:
+    text = (bundled_rules() / "anomaly" / "upload_volume.yml").read_text()
+    text = text.replace("be3fa6ea-70f2-500a-b757-9fac1597c564", "be3fa6ea-70f2-500a-b757-9fac1597c565")
+    text = text.replace("name: upload_volume", "name: volume")
+    (folder / "volume.yml").write_text(text.replace("robust_z:", "robust:"))
+    (said,) = run("check", folder / "volume.yml").stdout.splitlines()
+    assert "measure sum has no 'robust'" in said
+    assert said.endswith("[load]")
+
+
+def test_a_suppression_says_who_why_and_until_when(folder: Path) -> None:
+    path = folder / "suppress.yml"
+    told = "owner: soc@corp.example\nreason: a scanner\nexpires: 2999-12-31\n"
+    path.write_text(
+        "title: Scanner\nid: 55555555-5555-4555-8555-555555555555\n"
+        + told
+        + "logsource: {category: process}\n"
+        "filter: {rules: [evil_tool], s: {host.name: scan01}, condition: not s}\n"
+    )
+    assert run("check", folder).exit_code == 0
+    path.write_text(path.read_text().replace(told, ""))
+    result = run("check", folder)
+    assert result.exit_code == 1
+    assert {line.split("`")[1] for line in result.stdout.splitlines()} == {"owner:", "reason:", "expires:"}
+    path.write_text(path.read_text().replace("logsource", told.replace("2999", "2020") + "logsource"))
+    result = run("check", folder)
+    assert result.exit_code == 0
+    assert "warning: Scanner: expired on 2020-12-31" in result.stdout
+    assert run("check", "--strict", folder).exit_code == 1
+
+
+def test_our_own_rules_are_checked_by_whatever_path_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundled_rules().parent)
+    result = run("check", f"{bundled_rules().name}/anomaly")
+    assert (result.exit_code, result.stdout) == (0, "")
 
 
 def test_examples_that_are_right(folder: Path) -> None:
@@ -164,6 +309,41 @@ def test_rules_without_examples_are_named(folder: Path) -> None:
     result = run("test", folder)
     assert result.exit_code == 0
     assert "Evil tool started: not tested, it has no examples" in result.stdout
+
+
+def test_a_file_of_examples_stands_for_its_rule(folder: Path) -> None:
+    assert "1 rules, 2 events, 0 failed" in run("test", folder / "evil.nomatch.ndjson").stderr
+    (folder / "evil.yml").rename(folder / "good.yml")
+    result = run("test", folder / "evil.nomatch.ndjson")
+    assert result.exit_code == 1
+    assert "there is no evil.yml beside it" in result.stderr
+    result = run("test", folder)
+    assert result.exit_code == 1
+    assert "evil.match.ndjson:1: there is no rule evil.yml beside these examples" in result.stderr
+
+
+def test_only_the_rules_that_are_named_are_tested(folder: Path) -> None:
+    (folder / "story.yml").write_text(STORY)
+    write(folder / "story.match.ndjson", EVENT)
+    assert run("test", folder / "evil.yml").exit_code == 0
+    assert run("test", folder / "story.yml").exit_code == 1
+
+
+def test_the_test_speaks_json(folder: Path) -> None:
+    write(folder / "evil.nomatch.ndjson", EVENT)
+    (line,) = run("test", "--json", folder).stdout.splitlines()
+    said = json.loads(line)
+    (failed,) = said.pop("failed")
+    assert said == {
+        "file": str(folder / "evil.yml"),
+        "title": "Evil tool started",
+        "kind": "rule",
+        "match": 1,
+        "nomatch": 1,
+    }
+    assert failed["file"] == str(folder / "evil.nomatch.ndjson")
+    assert failed["line"] == 1
+    assert failed["message"].startswith("this event should not match and does:\n")
 
 
 def test_a_rule_that_cannot_be_read_fails_the_test(folder: Path) -> None:

@@ -16,14 +16,14 @@ import polars as pl
 
 from analysis.anomaly import Anomalies, AnomalyError, parse
 from analysis.sigma.correlate import Correlations
-from analysis.sigma.documents import RuleError
+from analysis.sigma.documents import SUFFIXES, RuleError
 from analysis.sigma.explain import explain
 from analysis.sigma.match import Plan
 from analysis.sigma.taxonomy import is_column
 from sensors.schema import dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from analysis.sigma.correlation import Correlation
@@ -56,22 +56,50 @@ class Outcome:
         """Whether there was nothing to test it with."""
         return not self.matching and not self.others and not self.failures
 
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as an object of JSON."""
+        return {
+            "file": str(self.path),
+            "title": self.title,
+            "kind": self.kind,
+            "match": self.matching,
+            "nomatch": self.others,
+            "failed": [
+                {"file": str(one.path), "line": one.line, "message": one.message} for one in self.failures
+            ],
+        }
 
-def run_examples(pack: RulePack) -> list[Outcome]:
-    """The examples of every rule, correlation and anomaly rule of a pack, in order of file."""
-    outcomes = [_run(rule) for rule in pack.rules]
+
+def run_examples(pack: RulePack, asked: Callable[[Path], bool] = lambda _path: True) -> list[Outcome]:
+    """The examples of rules, correlations and anomaly rules of a pack, in order of file.
+
+    Args:
+        pack: the rules, and those that they count.
+        asked: whether the rules of a file are to be tested.
+    """
+    outcomes = [_run(rule) for rule in pack.rules if asked(rule.path)]
     outcomes += [
         _tell(one.path, one.title, "correlation", partial(_correlates, one, pack))
         for one in pack.correlations
-        if not one.silent
+        if asked(one.path) and not one.silent
     ]
     outcomes += [
         _tell(
             path, str(document.get("title", path.stem)), "anomaly", partial(_stands_out, document, path, pack)
         )
         for document, path in pack.anomalies
+        if asked(path)
     ]
     return sorted(outcomes, key=lambda outcome: (str(outcome.path), outcome.title))
+
+
+def orphans(folders: Iterable[Path]) -> Iterator[RuleError]:
+    """Files of examples without a rule beside them; they test nothing."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*.ndjson")) if folder.is_dir() else ():
+            stem = path.name.removesuffix(MATCH).removesuffix(NOMATCH)
+            if stem != path.name and not any(path.with_name(stem + ending).is_file() for ending in SUFFIXES):
+                yield RuleError(path, 1, 1, f"there is no rule {stem}.yml beside these examples; rename them")
 
 
 def _examples(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[RuleError]]:
@@ -100,8 +128,10 @@ def _tell(path: Path, title: str, kind: str, finds: Callable[[pl.DataFrame], boo
         place = path.with_name(path.stem + suffix)
         events, unread = _examples(place)
         counts.append(len(events))
+        timeless = [line for line, event in events if event.get("@timestamp") is None]
+        unread += [RuleError(place, line, 1, "an event of a story needs a `@timestamp`") for line in timeless]
         failures += unread
-        if not events:
+        if not events or timeless:
             continue
         try:
             found = finds(frame_of([event for _, event in events]))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from analysis.anomaly import AnomalyError, parse
 from analysis.sigma.correlation import Correlation
-from analysis.sigma.documents import RuleError, read, rule_files
+from analysis.sigma.documents import read, rule_files
+from analysis.sigma.filters import unowned
 from analysis.sigma.load import bundled_rules
+from analysis.workbench.issue import Issue
+from analysis.workbench.validators import validated
+from sensors.schema import dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from analysis.sigma.detection import Keys
-    from analysis.sigma.documents import Document
+    from analysis.sigma.documents import Document, RuleError
     from analysis.sigma.pack import RulePack
     from analysis.sigma.rule import Rule
 
@@ -35,77 +42,117 @@ _NEEDED: Final = {
 }
 
 
-def check(pack: RulePack, folders: Sequence[Path]) -> list[RuleError]:
+def check(
+    pack: RulePack,
+    folders: Sequence[Path],
+    documents: Sequence[Document] | None = None,
+    *,
+    strict: bool = False,
+) -> list[Issue]:
     """Everything wrong with the rules of `folders`, in order of file and line.
 
     Args:
-        pack: the rules, as loaded from `folders`.
-        folders: read again for the place of each mistake.
+        pack: the rules, as loaded from `folders` and perhaps others, which are not checked.
+        folders: what is checked.
+        documents: of `folders`, if they have been read.
+        strict: tell matters of style, too.
     """
-    found = list(pack.errors)
-    loaded: dict[tuple[Path, int], Rule | Correlation] = {(one.path, one.line): one for one in pack.rules}
-    loaded |= {(one.path, one.line): one for one in pack.correlations}
-    for folder in folders:
-        for path in rule_files(folder) if folder.exists() else ():
-            documents, _ = read(path)
-            for document in documents:
-                one = loaded.get((path, document.node.start_mark.line + 1))
-                found += _checked(document, one, pack)
-    return sorted(found, key=lambda error: (str(error.path), error.line, error.column))
+    below = [folder.resolve() for folder in folders]
+
+    def asked(error: RuleError) -> bool:
+        return any(error.path.resolve().is_relative_to(folder) for folder in below)
+
+    every: tuple[Rule | Correlation, ...] = (*pack.rules, *pack.correlations)
+    loaded = {(one.path.resolve(), one.line): one for one in every}
+    found = [Issue.of(error, "load") for error in pack.errors if asked(error)]
+    found += [Issue.of(error, "filter") for error in unowned(pack.filters) if asked(error)]
+    found += [Issue.of(error, "filter", warning=True) for error in pack.notes if asked(error)]
+    documents = documents_of(folders) if documents is None else documents
+    sound = []
+    for document in documents:
+        one = loaded.get((document.path.resolve(), document.node.start_mark.line + 1))
+        found += _checked(document, one, pack)
+        sound += [document] if one is not None else []
+    told = {(issue.path, issue.line, issue.column) for issue in found}
+    found += [
+        issue
+        for issue in validated(sound, strict=strict)
+        if (issue.path, issue.line, issue.column) not in told
+    ]
+    return sorted(found, key=lambda issue: (str(issue.path), issue.line, issue.column, issue.message))
 
 
-def _checked(document: Document, one: Rule | Correlation | None, pack: RulePack) -> Iterator[RuleError]:
+def documents_of(folders: Sequence[Path]) -> list[Document]:
+    """The documents of all rule files below `folders`, those that can be read."""
+    return [document for folder in folders for path in rule_files(folder) for document in read(path)[0]]
+
+
+def _checked(document: Document, one: Rule | Correlation | None, pack: RulePack) -> Iterator[Issue]:
     value = document.value
     tags = value.get("tags")
     tags = [str(tag) for tag in tags] if isinstance(tags, list) else []
     for index, tag in enumerate(tags):
         if tag.startswith("attack.") and not _ATTACK.fullmatch(tag):
             message = f"tag {tag!r} is no ATT&CK tag; write e.g. attack.t1219.002 or attack.exfiltration"
-            yield document.error(message, "tags", index)
+            yield Issue.of(document.error(message, "tags", index), "tag")
         if tag.startswith("molehunt.") and not _MOLEHUNT.fullmatch(tag):
             known = ", molehunt.".join((*OURS, "signal-r04"))
             message = f"tag {tag!r} is not one of ours; there is molehunt.{known}"
-            yield document.error(message, "tags", index)
-    if document.path.is_relative_to(bundled_rules()) or any(tag.startswith("molehunt.") for tag in tags):
+            yield Issue.of(document.error(message, "tags", index), "tag")
+    ours = document.path.resolve().is_relative_to(bundled_rules()) or any(
+        tag.startswith("molehunt.") for tag in tags
+    )
+    if ours and "filter" not in value:
         yield from _ours(document, tags)
-    if isinstance(one, Correlation):
+    if "anomaly" in value:
+        yield from _learned(document)
+    elif isinstance(one, Correlation):
         yield from _counted(document, one, pack)
     elif one is not None:
         yield from _fields(document, one, pack)
 
 
-def _ours(document: Document, tags: Sequence[str]) -> Iterator[RuleError]:
+def _learned(document: Document) -> Iterator[Issue]:
+    try:
+        parse(document.value, document.path)
+    except AnomalyError as error:
+        yield Issue(document.path, error.line or 1, 1, "load", error.message)
+
+
+def _ours(document: Document, tags: Sequence[str]) -> Iterator[Issue]:
     for key, advice in _NEEDED.items():
         serves = key in ("falsepositives", "why") and "detection" in document.value
         if not document.value.get(key) and not (serves and document.value.get("level") == "informational"):
-            yield document.error(f"`{key}:` is missing; {advice}")
+            yield Issue.of(document.error(f"`{key}:` is missing; {advice}"), "missing")
     if not {f"molehunt.{category}" for category in OURS[:5]} & set(tags):
         message = "no tag says the category; add one of molehunt." + ", molehunt.".join(OURS[:5])
-        yield document.error(message, "tags")
+        yield Issue.of(document.error(message, "tags"), "missing")
 
 
-def _fields(document: Document, rule: Rule, pack: RulePack) -> Iterator[RuleError]:
+def _fields(document: Document, rule: Rule, pack: RulePack) -> Iterator[Issue]:
     taxonomy = pack.taxonomy
     if taxonomy.events(rule.logsource) is None:
         message = f"no sensor makes events of {rule.logsource}; see analysis/sigma/logsources.yaml"
-        yield document.error(message, "logsource")
+        yield Issue.of(document.error(message, "logsource"), "logsource")
     for name, keys in _named(document.value["detection"]):
         if not taxonomy.knows(name, rule.logsource):
             message = (
                 f"field {name!r} is neither a column (sensors/ecs.toml) nor mapped to one "
-                "(analysis/sigma/fields.toml); correct it or map it"
+                f"(analysis/sigma/fields.toml); {_meant(name)}"
             )
-            yield document.error(message, *keys)
+            yield Issue.of(document.error(message, *keys), "field")
     shown = document.value.get("fields")
     for index, name in enumerate(shown if isinstance(shown, list) else ()):
         if not taxonomy.knows(str(name), rule.logsource):
-            yield document.error(f"`fields:` names {name!r}, which is no column; correct it", "fields", index)
+            message = f"`fields:` names {name!r}, which is no column; {_meant(str(name))}"
+            yield Issue.of(document.error(message, "fields", index), "field")
     for name in re.findall(r"\{([^{}]+)\}", rule.why):
         if name != "count" and not taxonomy.knows(name, rule.logsource):
-            yield document.error(f"`why:` quotes {{{name}}}, which is no column; correct it", "why")
+            message = f"`why:` quotes {{{name}}}, which is no column; {_meant(name)}"
+            yield Issue.of(document.error(message, "why"), "field")
 
 
-def _counted(document: Document, one: Correlation, pack: RulePack) -> Iterator[RuleError]:
+def _counted(document: Document, one: Correlation, pack: RulePack) -> Iterator[Issue]:
     """Fields that the rules of a correlation do not have under the name it gives them."""
     for rule in pack.rules:
         reference = next((name for name in one.rules if name in (rule.id, rule.name)), None)
@@ -116,7 +163,14 @@ def _counted(document: Document, one: Correlation, pack: RulePack) -> Iterator[R
                 own = one.aliases.get(name, {}).get(reference, name)
                 if not pack.taxonomy.knows(own, rule.logsource):
                     message = f"{own!r} is no column of the events of {reference}; correct it or add an alias"
-                    yield document.error(message, "correlation", key)
+                    yield Issue.of(document.error(message, "correlation", key), "field")
+
+
+@cache
+def _meant(name: str) -> str:
+    """What to do about a field that nothing knows."""
+    near = get_close_matches(name, dictionary(), n=1, cutoff=0.8)
+    return f"did you mean {near[0]!r}?" if near else "correct it or map it"
 
 
 def _named(detection: Mapping[str, object]) -> Iterator[tuple[str, Keys]]:
