@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from hunted import REPO
 from sigma.validators.core import validators
 
 from analysis.sigma.load import bundled_rules
@@ -44,6 +47,13 @@ tags: [molehunt.access]
 falsepositives: [IT]
 why: 'Evil ran {count} times.'
 correlation: {type: event_count, rules: [evil_tool], group-by: [host.name], timespan: 5m, condition: {gte: 2}}
+"""
+
+TOLD = "owner: soc@corp.example\nreason: a scanner\nexpires: 2999-12-31\n"
+SUPPRESSION = f"""title: Scanner
+id: 55555555-5555-4555-8555-555555555555
+{TOLD}logsource: {{category: process}}
+filter: {{rules: [evil_tool], s: {{host.name: scan01}}, condition: not s}}
 """
 
 
@@ -84,7 +94,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_list(folder: Path) -> None:
     (folder / "a.yml").write_text(
-        "title: Learned\nlevel: low\ntags: [molehunt.access]\nanomaly: {measure: count}\n"
+        "title: Learned\nlevel: low\ntags: [molehunt.durable, molehunt.access]\nanomaly: {measure: count}\n"
     )
     (folder / "b.yml").write_text(STORY)
     lines = run("list", folder).stdout.splitlines()
@@ -98,6 +108,62 @@ def test_list(folder: Path) -> None:
     assert [row["title"] for row in rows] == ["Learned", "Evil again and again", "Evil tool started"]
     assert rows[2]["techniques"] == ["T1219.002"]
     assert rows[2]["silent"] is True
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted", "titles"),
+    [
+        ("--level", "high", ["Evil again and again", "Evil tool started"]),
+        ("--level", "low", ["Learned", "Evil again and again", "Evil tool started"]),
+        ("--category", "remote_control", ["Evil tool started"]),
+        ("--kind", "correlation", ["Evil again and again"]),
+        ("--kind", "anomaly", ["Learned"]),
+        ("--kind", "filter", ["Scanner"]),
+        ("--tag", "attack.T1219*", ["Evil tool started"]),
+        ("--tag", "attack.t1219", []),
+        ("--logsource", "category PROCESS", ["Evil tool started"]),
+    ],
+)
+def test_list_can_be_narrowed(option: str, wanted: str, titles: list[str], folder: Path) -> None:
+    (folder / "a.yml").write_text(
+        "title: Learned\nlevel: low\ntags: [molehunt.access]\nanomaly: {measure: count}\n"
+    )
+    (folder / "b.yml").write_text(STORY)
+    (folder / "z.yml").write_text(SUPPRESSION)
+    rows = [json.loads(line) for line in run("list", "--json", folder, option, wanted).stdout.splitlines()]
+    assert [row["title"] for row in rows] == titles
+
+
+def test_list_says_who_suppresses_until_when(folder: Path) -> None:
+    (folder / "z.yml").write_text(SUPPRESSION)
+    assert "Scanner  [filter until 2999-12-31]" in run("list", folder).stdout
+    (line,) = run("list", "--json", "--kind", "filter", folder).stdout.splitlines()
+    row = json.loads(line)
+    assert (row["owner"], row["reason"], row["rules"]) == ("soc@corp.example", "a scanner", ["evil_tool"])
+
+
+def test_list_names_what_cannot_be_loaded(folder: Path) -> None:
+    (folder / "broken.yml").write_text("title: [\n")
+    result = run("list", folder)
+    assert result.exit_code == 1
+    assert "Evil tool started" in result.stdout
+    assert "broken.yml:2: not valid YAML" in result.stderr
+
+
+def test_the_hooks_for_pre_commit_run_what_there_is(folder: Path) -> None:
+    hooks = yaml.safe_load((REPO / ".pre-commit-hooks.yaml").read_text())
+    assert [hook["id"] for hook in hooks] == ["molehunt-rules-check", "molehunt-rules-test"]
+    for hook in hooks:
+        taken = [path for path in sorted(folder.iterdir()) if re.search(hook["files"], f"rules/{path.name}")]
+        assert folder / "evil.yml" in taken
+        assert not re.search(hook["files"], "deploy/compose.yml")
+        words = hook["entry"].split()
+        assert words[:2] == ["molehunt", "rules"]
+        assert run(*words[2:], *taken).exit_code == 0
+    write(folder / "evil.nomatch.ndjson", EVENT)
+    assert run("test", folder / "evil.yml", folder / "evil.nomatch.ndjson").exit_code == 1
+    failed = run("test", "--json", folder / "evil.yml", folder / "evil.nomatch.ndjson").stdout
+    assert len(failed.splitlines()) == 1
 
 
 def test_check_is_content_with_a_good_rule(folder: Path) -> None:
@@ -233,19 +299,13 @@ def test_check_reads_anomaly_rules(folder: Path) -> None:
 
 def test_a_suppression_says_who_why_and_until_when(folder: Path) -> None:
     path = folder / "suppress.yml"
-    told = "owner: soc@corp.example\nreason: a scanner\nexpires: 2999-12-31\n"
-    path.write_text(
-        "title: Scanner\nid: 55555555-5555-4555-8555-555555555555\n"
-        + told
-        + "logsource: {category: process}\n"
-        "filter: {rules: [evil_tool], s: {host.name: scan01}, condition: not s}\n"
-    )
+    path.write_text(SUPPRESSION)
     assert run("check", folder).exit_code == 0
-    path.write_text(path.read_text().replace(told, ""))
+    path.write_text(path.read_text().replace(TOLD, ""))
     result = run("check", folder)
     assert result.exit_code == 1
     assert {line.split("`")[1] for line in result.stdout.splitlines()} == {"owner:", "reason:", "expires:"}
-    path.write_text(path.read_text().replace("logsource", told.replace("2999", "2020") + "logsource"))
+    path.write_text(path.read_text().replace("logsource", TOLD.replace("2999", "2020") + "logsource"))
     result = run("check", folder)
     assert result.exit_code == 0
     assert "warning: Scanner: expired on 2020-12-31" in result.stdout

@@ -42,7 +42,7 @@ def command(paths: tuple[Path, ...], library: tuple[Path, ...], site: Path | Non
     from analysis.workbench.among import load_among, rule_of  # noqa: PLC0415 - late, for speed
     from analysis.workbench.examples import orphans, run_examples  # noqa: PLC0415 - late, for speed
 
-    where = [rule_of(path) for path in paths] or [bundled_rules()]
+    where = list(dict.fromkeys(rule_of(path) for path in paths)) or [bundled_rules()]
     pack, asked = load_among(where, library, site_of(site).placeholders)
     outcomes = run_examples(pack, asked)
     broken = [error for error in pack.errors if asked(error.path)] + list(orphans(where))
