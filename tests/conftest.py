@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ from hunted import SAMPLES, Hunted, hunt
 
 from sensors import files
 from sensors.sensor import Source
+
+os.environ["MOLEHUNT_CACHE"] = ""  # no test is to see what another run kept
 
 REPO = Path(__file__).resolve().parents[1]
 

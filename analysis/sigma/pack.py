@@ -10,7 +10,7 @@ from analysis.sigma import tree
 from analysis.sigma.column import present_columns
 from analysis.sigma.explain import matches
 from analysis.sigma.filters import in_force, notes, today
-from analysis.sigma.load import load
+from analysis.sigma.kept import load_kept
 from analysis.sigma.match import Plan
 from analysis.sigma.sieve import Sieve, Sifted
 from analysis.sigma.taxonomy import Taxonomy
@@ -70,7 +70,7 @@ class RulePack:
             day: by which filters expire; today if left out.
         """
         taxonomy = taxonomy or Taxonomy()
-        loaded = load(folders, taxonomy, placeholders or {})
+        loaded = load_kept(folders, taxonomy, placeholders or {})
         day = day or today()
         plan = Plan(None if rule.source is None else (rule.source, rule.condition) for rule in loaded.rules)
         rules = in_force(loaded.rules, loaded.filters, day)
