@@ -87,15 +87,12 @@ class Days:
             return False
         return (self.since is None or self.since <= on) and (self.until is None or on <= self.until)
 
-    def begins(self) -> datetime | None:
-        """The first moment."""
-        return None if self.since is None else datetime(*self.since.timetuple()[:3], tzinfo=UTC)
-
-    def earlier(self, by: timedelta | None) -> Days:
-        """The same with earlier days before them: as many as touch the time `by`; all if None."""
-        if self.since is None or by is None:
-            return Days(None, self.until)
-        return Days((datetime(*self.since.timetuple()[:3], tzinfo=UTC) - by).date(), self.until)
+    def before(self, by: timedelta | None) -> Days | None:
+        """The days before them that the time `by` touches, all if it is None; None where there are none."""
+        if self.since is None or by == timedelta(0):
+            return None
+        first = None if by is None else (datetime(*self.since.timetuple()[:3], tzinfo=UTC) - by).date()
+        return Days(first, self.since - timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)

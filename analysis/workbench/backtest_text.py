@@ -1,0 +1,305 @@
+"""A backtest for a person."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from analysis.workbench.backtest_json import kind
+from analysis.workbench.screen import Screen, many, near, share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analysis.workbench.cost import Cost
+    from analysis.workbench.judged import Precision
+    from analysis.workbench.replay import Replay, Replayed
+    from analysis.workbench.tally import Who
+
+_DETAILED: Final = 3  # rules that are told in full unasked
+_PEOPLE: Final = 10
+_VALUES: Final = 5
+_FINDINGS: Final = 3
+_DAYS: Final = 35  # in a row each; more are told by weeks
+_VALUE_LETTERS: Final = 160
+
+
+def render(done: Replay, lake: Path, *, details: bool) -> None:
+    """Print it."""
+    screen = Screen()
+    events = many(sum(done.rows.values()), "event")
+    screen.say(f"{events} of {many(len(done.rows), 'dataset')} in {lake}{_span(done)}")
+    if done.strangers:
+        screen.say(f"Verdicts on rules that were not asked about: {', '.join(done.strangers)}")
+    if len(done.replayed) > 1:
+        _summary(screen, done)
+    if details or len(done.replayed) <= _DETAILED:
+        for one in done.replayed:
+            screen.say()
+            _rule(screen, one, done)
+
+
+def _span(done: Replay) -> str:
+    if done.dates is None:
+        return ""
+    first, last = done.dates
+    return f", {first} to {last} ({many(_length(done), 'day')}, UTC)"
+
+
+def _length(done: Replay) -> int:
+    return (done.dates[1] - done.dates[0] + timedelta(days=1)).days if done.dates else 0
+
+
+def _summary(screen: Screen, done: Replay) -> None:
+    """All rules, a line each; those without a hit by why."""
+    loud = sorted(
+        (one for one in done.replayed if one.tally.hits),
+        key=lambda one: (bool(one.counters), -sum(one.tally.alerts.values())),
+    )
+    whole = sum(one.cost.seconds for one in done.replayed)
+    judged = any(one.precision for one in done.replayed)
+    columns = [("a day", "right"), ("hits", "right"), ("who", "right"), ("findings", "right")]
+    columns += [("right", "right")] if judged else []
+    columns += [("CPU s", "right"), ("share", "right"), ("level", "left"), ("rule", "fold")]
+    rows = []
+    for one in loud:
+        row = [_a_day(one, done), f"{one.tally.hits:,}", f"{len(one.tally.who):,}"]
+        row.append("-" if one.counters else f"{one.findings:,}")
+        if judged:
+            row.append(_short(one.precision))
+        row += [f"{one.cost.seconds:.3f}", share(one.cost.seconds, whole), one.detection.level.name.lower()]
+        rows.append([*row, one.detection.title])
+    screen.say()
+    if rows:
+        screen.rows(columns, rows)
+    total = sum(sum(one.tally.alerts.values()) for one in loud if not one.counters)
+    a_day = f"{total / _length(done):.1f}" if _length(done) else str(total)
+    screen.say()
+    screen.say(
+        f"{many(len(done.replayed), 'rule')}, {len(loud)} with hits. An analyst would have had {a_day} "
+        "alerts a day: one for each rule, account and day. Rules with - for findings only serve others, and "
+        f"make none. Matching took {_seconds(done.seconds)} for all together."
+    )
+    _without_hits(screen, done)
+    if len(done.replayed) > _DETAILED:
+        screen.say("Name one rule, or say --details, for its days, accounts and values.")
+
+
+def _without_hits(screen: Screen, done: Replay) -> None:
+    quiet = [one for one in done.replayed if not one.tally.hits]
+    reasons: dict[str, list[str]] = {}
+    for one in quiet:
+        reasons.setdefault(one.not_run, []).append(one.detection.title)
+    silent = reasons.pop("", [])
+    if silent:
+        screen.say(f"{many(len(silent), 'rule')} ran without a hit.")
+    if reasons:
+        screen.say()
+        screen.say(f"{many(sum(map(len, reasons.values())), 'rule')} could not run, or not yet:")
+        screen.rows(
+            [("", "right"), ("", "fold"), ("", "fold")],
+            [
+                [str(len(titles)), reason, ", ".join(titles[:3]) + (" …" if len(titles) > 3 else "")]  # noqa: PLR2004 - enough to know them by
+                for reason, titles in sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+            ],
+            indent=2,
+        )
+
+
+def _a_day(one: Replayed, done: Replay) -> str:
+    length = _length(done)
+    return f"{sum(one.tally.alerts.values()) / length:.2f}" if length else "-"
+
+
+def _short(precision: Precision | None) -> str:
+    if precision is None or precision.share is None:
+        return "-"
+    return f"{precision.right}/{precision.right + precision.wrong}"
+
+
+def _rule(screen: Screen, one: Replayed, done: Replay) -> None:
+    """One rule in full."""
+    rule = one.detection
+    screen.say(f"{rule.title}  [{rule.level.name.lower()} {kind(one)}]", style="bold")
+    whole = sum(other.cost.seconds for other in done.replayed)
+    rows = [
+        ["rule", f"{near(rule.path)}  {rule.id}"],
+        ["looks at", _looked(one, done)],
+        ["hits", _hits(one, done)],
+        ["findings", _findings(one)],
+        ["to look at", _alerts(one, done)],
+        ["precision", _precision(one.precision)],
+        ["cost", _cost(one.cost, whole)],
+    ]
+    if one.not_run:
+        rows.insert(2, ["not run" if not one.tally.hits else "note", one.not_run])
+    rows += [
+        ["held back", f"{many(each.count, 'event')} by {each.filter!r} ({near(Path(each.path))})"]
+        for each in one.held
+    ]
+    screen.rows([("", "left"), ("", "fold")], rows, indent=2)
+    if one.tally.hits:
+        _days(screen, one, done)
+        _people(screen, one, done)
+        _values(screen, one)
+        _examples(screen, one)
+
+
+def _looked(one: Replayed, done: Replay) -> str:
+    if not one.datasets:
+        return "no event of these days"
+    return ", ".join(
+        f"{name} {events:,} of {done.rows.get(name, 0):,}" for name, events in one.datasets.items()
+    )
+
+
+def _hits(one: Replayed, done: Replay) -> str:
+    tally = one.tally
+    if not tally.hits:
+        return "none"
+    people = many(sum(1 for who in tally.who if who.account), "account")
+    nobody = sum(who.hits for who in tally.who if not who.account)
+    text = f"{tally.hits:,}, of {people}, on {len(tally.days)} of {many(_length(done), 'day')}"
+    text += f"; {nobody:,} of nobody known" if nobody else ""
+    return text + (f"; {tally.undated:,} without a time" if tally.undated else "")
+
+
+def _findings(one: Replayed) -> str:
+    if one.counters:
+        return f"none of its own: it serves {', '.join(one.counters)}"
+    return f"{one.findings:,}"
+
+
+def _alerts(one: Replayed, done: Replay) -> str:
+    alerts = one.tally.alerts
+    if not alerts:
+        return "nothing"
+    most = max(alerts.values())
+    on = next(day for day, number in alerts.items() if number == most)
+    return f"{_a_day(one, done)} alerts a day (one for each account and day); at most {most}, on {on}"
+
+
+def _precision(precision: Precision | None) -> str:
+    if precision is None:
+        return "not known: no verdicts given (--verdicts)"
+    if precision.share is None or precision.interval is None:
+        text = f"not known: none of {many(precision.open, 'hit')} has a verdict"
+    else:
+        low, high = precision.interval
+        judged = precision.right + precision.wrong
+        text = (
+            f"{precision.share:.0%}: {precision.right:,} right of {judged:,} judged "
+            f"(95 % interval {low:.0%} to {high:.0%}); {many(precision.open, 'hit')} without a verdict"
+        )
+    if precision.lost:
+        places = ", ".join(f"{file}:{line}" for file, line in precision.lost[:_VALUES])
+        text += f"; NO LONGER HIT, though judged right: {places}"
+    return text
+
+
+def _cost(cost: Cost, whole: float) -> str:
+    rate = cost.rate
+    if rate is None:
+        return "none: no event of these days is one that it looks at"
+    text = f"{_seconds(cost.seconds)} alone, {rate:,.0f} events a CPU second"
+    text += f", {share(cost.seconds, whole)} of all rules'" if cost.seconds < whole else ""
+    return text + (f" (measured on {cost.measured:,})" if cost.measured < cost.events else "")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} CPU s" if seconds >= 1 else f"{1000 * seconds:.1f} CPU ms"
+
+
+def _periods(done: Replay) -> list[tuple[date, int]]:
+    """Days, or weeks where they are many: the first day of each, and how many days it has."""
+    if done.dates is None:
+        return []
+    length = _length(done)
+    step = 1 if length <= _DAYS else 7
+    return [(done.dates[0] + timedelta(days=day), min(step, length - day)) for day in range(0, length, step)]
+
+
+def _by_period(days: dict[date, int], periods: Sequence[tuple[date, int]]) -> list[int]:
+    return [
+        sum(days.get(first + timedelta(days=day), 0) for day in range(length)) for first, length in periods
+    ]
+
+
+def _days(screen: Screen, one: Replayed, done: Replay) -> None:
+    periods = _periods(done)
+    hits, alerts = _by_period(one.tally.days, periods), _by_period(one.tally.alerts, periods)
+    most = max(hits, default=0)
+    weekly = any(length > 1 for _, length in periods)
+    screen.say()
+    screen.rows(
+        [("week from" if weekly else "day", "left"), ("hits", "right"), ("alerts", "right"), ("", "left")],
+        [
+            [f"{first:%Y-%m-%d %a}", f"{hit:,}", f"{alert:,}", screen.bar(hit, most)]
+            for (first, _), hit, alert in zip(periods, hits, alerts, strict=True)
+        ],
+        indent=2,
+    )
+
+
+def _people(screen: Screen, one: Replayed, done: Replay) -> None:
+    periods = _periods(done)
+    judged = one.precision is not None
+    columns = [("hits", "right"), ("days", "right"), *([("right", "right")] if judged else [])]
+    columns += [("over time", "left"), ("account", "fold")]
+    rows = []
+    for who in one.tally.who[:_PEOPLE]:
+        row = [f"{who.hits:,}", str(len(who.days))]
+        row += [_said(who)] if judged else []
+        rows.append([*row, screen.line(_by_period(who.days, periods)), _name(who)])
+    screen.say()
+    screen.rows(columns, rows, indent=2)
+    rest = len(one.tally.who) - _PEOPLE
+    if rest > 0:
+        screen.say(f"and {rest:,} more; --json has them all", indent=2)
+
+
+def _said(who: Who) -> str:
+    return f"{who.right}/{who.right + who.wrong}" if who.right + who.wrong else "-"
+
+
+def _name(who: Who) -> str:
+    return who.account or (f"nobody known, on {who.host}" if who.host else "nobody known")
+
+
+def _values(screen: Screen, one: Replayed) -> None:
+    rows = []
+    for loud in one.values:
+        about = "about " if loud.off else ""
+        top = list(loud.top.items())[:_VALUES]
+        shown = [[f"{about}{number:,}", share(number, one.tally.hits), _cut(value)] for value, number in top]
+        if loud.distinct > len(shown):
+            shown.append(["", "", f"({loud.distinct:,}{' or more' if loud.off else ''} different)"])
+        names = [loud.field, *(name for name in loud.columns if name != loud.field)]
+        rows += [[names[line] if line < len(names) else "", *cells] for line, cells in enumerate(shown)]
+        rows += [[name, "", "", ""] for name in names[len(shown) :]]
+    if rows:
+        screen.say()
+        screen.rows(
+            [("field", "left"), ("hits", "right"), ("share", "right"), ("value", "fold")], rows, indent=2
+        )
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _VALUE_LETTERS else value[:_VALUE_LETTERS] + "…"
+
+
+def _examples(screen: Screen, one: Replayed) -> None:
+    if not one.examples:
+        return
+    screen.say()
+    for finding in one.examples[:_FINDINGS]:
+        event = finding.evidence[0] if finding.evidence else None
+        places = (event.line, event.record, event.frame) if event else ()
+        number = next((number for number in places if number is not None), None)
+        at = f"  {event.path}{f':{number}' if number is not None else ''}" if event else ""
+        whom = finding.account or finding.host or "nobody known"
+        screen.say(f"{finding.first_seen:%Y-%m-%d %H:%M} {whom}: {finding.why}{at}", indent=2)
+    rest = one.findings - min(_FINDINGS, len(one.examples))
+    if rest > 0:
+        screen.say(f"and {many(rest, 'finding')} more", indent=2)
