@@ -144,12 +144,13 @@ def test_every_domain_is_asked_for_itself_and_for_the_names_below_it() -> None:
     lopsided = []
     for rule in bundled().rules:
         asked: dict[bool, set[str]] = {True: set(), False: set()}
-        for item in tree.items(rule.condition):
-            if item.field is not None and item.field.name in HOST_NAMES:
-                for value in item.values:
-                    assert isinstance(value, tree.Text)
-                    below = value.parts[0] is tree.Wild.ANY
-                    asked[below].add(str(value.parts[-1]).removeprefix("." if below else ""))
+        for _, selection, denied in selections(rule.condition):
+            for item in () if denied else tree.items(selection):
+                if item.field is not None and item.field.name in HOST_NAMES:
+                    for value in item.values:
+                        if isinstance(value, tree.Text):
+                            below = value.parts[0] is tree.Wild.ANY
+                            asked[below].add(str(value.parts[-1]).removeprefix("." if below else ""))
         if asked[True] != asked[False]:
             lopsided.append(f"{rule.name}: {asked[True] ^ asked[False]}")
     assert lopsided == []
