@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis import profile
+from analysis.ahead import ahead
 from analysis.anomaly import Anomalies, AnomalyError, AnomalyRule, parse
 from analysis.context import Context, ContextError, load_context, recognise
 from analysis.finding import Finding, NotRun
@@ -101,9 +102,9 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     pack, rules, broken = _rules(options, context)
     context.notes.extend(str(note) for note in pack.notes)
     examined = _Examined(pack, rules, context)
-    for batch in lake.batches():
-        say(f"looking at {batch.dataset}")
-        examined.add(batch.dataset, known.add(batch.frame))
+    for dataset, frame in ahead((batch.dataset, known.add(batch.frame)) for batch in lake.batches()):
+        say(f"looking at {dataset}")
+        examined.add(dataset, frame)
     findings = examined.findings()
     material = Material(
         created=datetime.now(UTC),
