@@ -185,6 +185,7 @@ def test_check_is_content_with_a_good_rule(folder: Path) -> None:
         ("category: process", "product: aws", 8, "no sensor makes events of product aws"),
         ("condition: s", "condition: t", 11, "names 't'"),
         ("why:", "fields: [host.nmae]\nwhy:", 7, "names 'host.nmae'"),
+        ("[IT]", "['IT', the boss: himself]", 6, "must list texts, not {'the boss': 'himself'}"),
     ],
 )
 def test_check_names_file_line_and_remedy(

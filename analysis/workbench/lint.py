@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from analysis.anomaly import AnomalyError, parse
 from analysis.sigma.correlation import Correlation
@@ -91,6 +91,20 @@ def _checked(document: Document, one: Rule | Correlation | None, pack: RulePack)
     value = document.value
     tags = value.get("tags")
     tags = [str(tag) for tag in tags] if isinstance(tags, list) else []
+    yield from _tags(document, tags)
+    yield from _texts(document)
+    ours = document.path.resolve().is_relative_to(bundled_rules())
+    if "filter" not in value and (ours or any(tag.startswith("molehunt.") for tag in tags)):
+        yield from _ours(document, tags)
+    if "anomaly" in value:
+        yield from _learned(document)
+    elif isinstance(one, Correlation):
+        yield from _counted(document, one, pack)
+    elif one is not None:
+        yield from _fields(document, one, pack)
+
+
+def _tags(document: Document, tags: Sequence[str]) -> Iterator[Issue]:
     for index, tag in enumerate(tags):
         if tag.startswith("attack.") and not _ATTACK.fullmatch(tag):
             message = f"tag {tag!r} is no ATT&CK tag; write e.g. attack.t1219.002 or attack.exfiltration"
@@ -99,17 +113,16 @@ def _checked(document: Document, one: Rule | Correlation | None, pack: RulePack)
             known = ", molehunt.".join((*OURS, "signal-r04"))
             message = f"tag {tag!r} is not one of ours; there is molehunt.{known}"
             yield Issue.of(document.error(message, "tags", index), "tag")
-    ours = document.path.resolve().is_relative_to(bundled_rules()) or any(
-        tag.startswith("molehunt.") for tag in tags
-    )
-    if ours and "filter" not in value:
-        yield from _ours(document, tags)
-    if "anomaly" in value:
-        yield from _learned(document)
-    elif isinstance(one, Correlation):
-        yield from _counted(document, one, pack)
-    elif one is not None:
-        yield from _fields(document, one, pack)
+
+
+def _texts(document: Document) -> Iterator[Issue]:
+    """What is read out to an analyst and is no text: `- colleague: on holiday` is a mapping to YAML."""
+    for key in ("falsepositives", "references", "fields"):
+        texts = document.value.get(key)
+        for index, text in enumerate(texts if isinstance(texts, list) else ()):
+            if not isinstance(text, str):
+                message = f"`{key}:` must list texts, not {text!r}; put one that holds a colon in quotes"
+                yield Issue.of(document.error(message, key, index), "text")
 
 
 def _learned(document: Document) -> Iterator[Issue]:
@@ -134,13 +147,9 @@ def _fields(document: Document, rule: Rule, pack: RulePack) -> Iterator[Issue]:
     if taxonomy.events(rule.logsource) is None:
         message = f"no sensor makes events of {rule.logsource}; see analysis/sigma/logsources.yaml"
         yield Issue.of(document.error(message, "logsource"), "logsource")
-    for name, keys in _named(document.value["detection"]):
+    for name, keys in _named(document.value, "detection"):
         if not taxonomy.knows(name, rule.logsource):
-            message = (
-                f"field {name!r} is neither a column (sensors/ecs.toml) nor mapped to one "
-                f"(analysis/sigma/fields.toml); {_meant(name)}"
-            )
-            yield Issue.of(document.error(message, *keys), "field")
+            yield Issue.of(document.error(_unknown(name), *keys), "field")
     shown = document.value.get("fields")
     for index, name in enumerate(shown if isinstance(shown, list) else ()):
         if not taxonomy.knows(str(name), rule.logsource):
@@ -150,6 +159,24 @@ def _fields(document: Document, rule: Rule, pack: RulePack) -> Iterator[Issue]:
         if name != "count" and not taxonomy.knows(name, rule.logsource):
             message = f"`why:` quotes {{{name}}}, which is no column; {_meant(name)}"
             yield Issue.of(document.error(message, "why"), "field")
+
+
+def _unknown(name: str) -> str:
+    return (
+        f"field {name!r} is neither a column (sensors/ecs.toml) nor mapped to one "
+        f"(analysis/sigma/fields.toml); {_meant(name)}"
+    )
+
+
+def _of_filter(document: Document, pack: RulePack) -> Iterator[Issue]:
+    """Fields that no rule has which a filter is about: it would hold back nothing, or everything."""
+    place = (document.path.resolve(), document.node.start_mark.line + 1)
+    for one in pack.filters:
+        if (one.path.resolve(), one.line) == place:
+            sources = {pack.rules[number].logsource for number, _ in one.on} or {one.logsource}
+            for name, keys in _named(document.value, "filter"):
+                if not any(pack.taxonomy.knows(name, source) for source in sources):
+                    yield Issue.of(document.error(_unknown(name), *keys), "field")
 
 
 def _counted(document: Document, one: Correlation, pack: RulePack) -> Iterator[Issue]:
@@ -173,11 +200,11 @@ def _meant(name: str) -> str:
     return f"did you mean {near[0]!r}?" if near else "correct it or map it"
 
 
-def _named(detection: Mapping[str, object]) -> Iterator[tuple[str, Keys]]:
-    """Field names in a detection, and where they stand."""
-    for selection, body in detection.items():
-        if selection != "condition":
-            yield from _in_selection(body, ("detection", str(selection)))
+def _named(value: Mapping[str, Any], section: str) -> Iterator[tuple[str, Keys]]:
+    """Field names in a document's `detection:` or `filter:`, and where they stand."""
+    for selection, body in value[section].items():
+        if selection not in ("condition", "rules"):
+            yield from _in_selection(body, (section, str(selection)))
 
 
 def _in_selection(body: object, keys: Keys) -> Iterator[tuple[str, Keys]]:
