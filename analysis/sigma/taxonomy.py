@@ -84,9 +84,9 @@ def is_column(name: str) -> bool:
 
 
 def names_of(column: str, product: str) -> tuple[str, ...]:
-    """Sigma's names that may mean a column: those of the product first, then the taxonomy's."""
+    """Sigma's names that may mean a column: those of its taxonomy, then those of the product."""
     tables = _fields()
-    listed = (*tables["products"].get(product, {}).items(), *tables["names"].items())
+    listed = (*tables["names"].items(), *tables["products"].get(product, {}).items())
     return tuple(dict.fromkeys(name for name, columns in listed if column in columns))
 
 

@@ -1,0 +1,127 @@
+"""The smallest set of lines that fits all of some events and none of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from analysis.workbench.likeness import Likeness
+
+MOST_LINES: Final = 3
+_TRIED: Final = {1: 400, 2: 120, 3: 40}  # lines that are combined; the best of them, alone, come first
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Which lines fit which events; columns are lines.
+
+    Attributes:
+        keep: events that must not fit all lines of a set, a row each.
+        perhaps: the same, true also where the event has no value that a line could be held against.
+        others: the different answers of events that nobody judged, a row each.
+        weights: of each row of `others`, how many events gave it.
+    """
+
+    keep: NDArray[np.bool_]
+    perhaps: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    weights: NDArray[np.int64]
+
+    def fitting(self, lines: Sequence[int]) -> int:
+        """How many of the others fit all of `lines`."""
+        return int(self.weights[self.others[:, list(lines)].all(axis=1)].sum())
+
+    def in_the_way(self, lines: Sequence[int], *, strictly: bool = False) -> NDArray[np.intp]:
+        """The rows of `keep` that fit all of `lines`, or strictly, that may."""
+        return np.flatnonzero((self.perhaps if strictly else self.keep)[:, list(lines)].all(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A set of lines, by number, and how many of the others fit it."""
+
+    lines: tuple[int, ...]
+    others: int
+
+
+def choices(likenesses: Sequence[Likeness], answers: Answers) -> list[Choice]:
+    """The sets of lines that fit nothing that is to be kept: the chosen one, then the best of other kinds.
+
+    Chosen are the fewest lines, none about a person, of which every event to be kept denies one. What gives
+    up any of that must spare at least half of the others: a line more; a field of which an event to be kept
+    says nothing; a person. Of equals, the more telling lines win.
+    """
+    found: list[Choice] = []
+    chosen: Choice | None = None
+    for personal, strictly in ((False, True), (False, False), (True, True)):
+        for size in range(1, MOST_LINES + 1):
+            one = _best(likenesses, answers, size, personal=personal, strictly=strictly)
+            if one is None or one in found:
+                continue
+            found.append(one)
+            if chosen is None or (one.others < chosen.others and one.others * 2 <= chosen.others):
+                chosen = one
+    rest = sorted((one for one in found if one is not chosen), key=lambda one: (one.others, len(one.lines)))
+    return [] if chosen is None else [chosen, *rest]
+
+
+def nearest(likenesses: Sequence[Likeness], answers: Answers) -> NDArray[np.intp]:
+    """What is in the way of every set: of the set with the fewest in its way, those."""
+    everything = answers.in_the_way(range(len(likenesses)))
+    if everything.size:
+        return everything
+    sets = _sets(likenesses, answers, MOST_LINES, personal=True)
+    ways = (answers.in_the_way(lines) for lines in sets)
+    return min(ways, key=lambda rows: (rows.size, tuple(rows)), default=everything)
+
+
+def _best(
+    likenesses: Sequence[Likeness], answers: Answers, size: int, *, personal: bool, strictly: bool
+) -> Choice | None:
+    found: tuple[tuple[int, float, tuple[int, ...]], Choice] | None = None
+    for lines in _sets(likenesses, answers, size, personal=personal):
+        if answers.in_the_way(lines, strictly=strictly).size:
+            continue
+        fitting = answers.fitting(lines)
+        rank = (fitting, round(sum(likenesses[line].weight for line in lines), 3), lines)
+        if (found is None or rank < found[0]) and _may_stand(lines, likenesses, answers):
+            found = rank, Choice(lines, fitting)
+    return found[1] if found else None
+
+
+def _may_stand(lines: tuple[int, ...], likenesses: Sequence[Likeness], answers: Answers) -> bool:
+    """Whether a set is not, in effect, about a person alone: the other lines must tell something too."""
+    plain = [line for line in lines if not likenesses[line].personal]
+    if len(plain) == len(lines):
+        return True
+    if not plain:
+        return False
+    if answers.weights.sum():
+        return answers.fitting(plain) * 2 <= int(answers.weights.sum())
+    return answers.in_the_way(plain).size < len(answers.keep)
+
+
+def _sets(
+    likenesses: Sequence[Likeness], answers: Answers, size: int, *, personal: bool
+) -> Iterator[tuple[int, ...]]:
+    """Sets of lines about different fields."""
+    usable: dict[tuple[bytes, ...], int] = {}
+    for line, one in enumerate(likenesses):  # the most telling of those that do the same
+        if personal or not one.personal:
+            effect = (answers.keep[:, line], answers.perhaps[:, line], answers.others[:, line])
+            usable.setdefault((*(part.tobytes() for part in effect), bytes([one.personal])), line)
+    first = sorted(
+        usable.values(),
+        key=lambda line: (len(answers.in_the_way((line,))), answers.fitting((line,)), line),
+    )
+    for lines in combinations(sorted(first[: _TRIED[size]]), size):
+        if len({likenesses[line].field for line in lines}) == size:
+            yield lines

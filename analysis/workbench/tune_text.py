@@ -1,0 +1,143 @@
+"""What `molehunt rules tune` says: the proof as a table, or everything as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.report.text import plain
+from analysis.workbench.tuning import EXAMPLE, KINDS, OPEN, TRUE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+
+    from analysis.workbench.likeness import Likeness
+    from analysis.workbench.proof import Owned
+    from analysis.workbench.smallest import Choice
+    from analysis.workbench.tuned import Tuned
+
+_SHOWN: Final = 20
+_FEW: Final = 5
+
+
+def told(tuned: Tuned, owned: Owned) -> str:
+    """The whole answer in words."""
+    return "\n".join(plain(line) for line in _lines(tuned, owned))
+
+
+def _lines(tuned: Tuned, owned: Owned) -> Iterator[str]:
+    found = tuned.found
+    counts = ", ".join(f"{found.counts[kind]:,} {kind}" for kind in KINDS if kind in found.counts)
+    yield f"{tuned.rule.title} ({tuned.rule.id}): {counts}"
+    yield ""
+    if not found.choices:
+        yield from _none(tuned)
+    else:
+        yield "Hold back what has" + (" all of" if len(found.lines) > 1 else "") + ":"
+        yield from (f"  {one}" for one in found.lines)
+        yield ""
+        yield from _proof(tuned)
+        yield from _alternatives(tuned)
+    yield ""
+    yield from _considered(tuned)
+    missing = [name for name in ("owner", "reason", "expires") if getattr(owned, name) is None]
+    if tuned.text and missing:
+        named = ", ".join(f"`{name}:`" for name in missing)
+        yield f"Before it is shipped, add {named}; `molehunt rules check` asks for it."
+
+
+def _none(tuned: Tuned) -> Iterator[str]:
+    found = tuned.found
+    if not found.likenesses:
+        yield "No filter: the false hits share nothing that a filter may ask for; name fewer at a time."
+        return
+    yield "No filter: what all false hits share, up to three lines of it, fits a true one too. In the way:"
+    yield from _first([f"  {place}" for place in found.in_the_way], _FEW)
+    yield "If that is not true, correct the verdict or example; if it is, name fewer false hits at a time."
+
+
+def _proof(tuned: Tuned) -> Iterator[str]:
+    width = max(len(one.kind) for one in tuned.counts)
+    yield f"{'':{width}}  without     with  removed"
+    for one in tuned.counts:
+        yield f"{one.kind:{width}}  {one.before:>7,}  {one.after:>7,}  {one.removed:>7,}"
+    if not any(one.kind in (TRUE, EXAMPLE) for one in tuned.counts):
+        yield "No true hit is known, by verdict or example: nothing vouches that none is lost."
+    for name, count in tuned.found.unsaid.items():
+        yield f"{count:,} of the true ones say nothing of {name}: they cannot vouch for it."
+    for one in tuned.counts:
+        if one.kind == OPEN and one.removed * 2 > one.before:
+            yield (
+                f"It takes away {one.removed:,} of {one.before:,} hits that nobody judged, and so all but "
+                "switches the rule off: judge some of them first."
+            )
+    if tuned.removed.height:
+        yield ""
+        yield "Not judged and removed, by account and day:"
+        yield from _first(list(_by_day(tuned.removed)), _SHOWN)
+
+
+def _by_day(removed: pl.DataFrame) -> Iterator[str]:
+    width = max(len(account or "unknown") for account in removed["account"])
+    for account, day, hits in removed.iter_rows():
+        yield f"  {account or 'unknown':{width}}  {day or 'undated'}  {hits:>7,}"
+
+
+def _alternatives(tuned: Tuned) -> Iterator[str]:
+    others = tuned.found.choices[1:]
+    if others:
+        yield ""
+        yield "Others that would do:"
+    for one in others:
+        yield f"  removes {one.others:,} not judged: {'; '.join(str(line) for line in _of(tuned, one))}"
+
+
+def _of(tuned: Tuned, choice: Choice) -> list[Likeness]:
+    return [tuned.found.likenesses[line] for line in choice.lines]
+
+
+def _considered(tuned: Tuned) -> Iterator[str]:
+    shared = tuned.found.shared
+    yield f"Fields considered: {', '.join(shared.considered) or 'none'}"
+    for why, names in shared.left_out.items():
+        yield f"Left out, {why}: {', '.join(names)}"
+
+
+def _first(lines: Sequence[str], most: int) -> Iterator[str]:
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"  and {len(lines) - most:,} more"
+
+
+def as_json(tuned: Tuned) -> dict[str, Any]:
+    """The same for a program."""
+    found = tuned.found
+    return {
+        "rule.id": tuned.rule.id,
+        "found": bool(tuned.text),
+        "hits": found.counts,
+        "filter": tuned.text or None,
+        "lines": [_line(one) for one in (found.lines if found.choices else ())],
+        "proof": [
+            {"kind": one.kind, "without": one.before, "with": one.after, "removed": one.removed}
+            for one in tuned.counts
+        ],
+        "removed": [
+            {"account": account, "day": str(day) if day else None, "hits": hits}
+            for account, day, hits in tuned.removed.iter_rows()
+        ],
+        "vouched": any(one.kind in (TRUE, EXAMPLE) for one in tuned.counts),
+        "unsaid": found.unsaid,
+        "others": [
+            {"lines": [_line(line) for line in _of(tuned, one)], "removed": one.others}
+            for one in found.choices[1:]
+        ],
+        "in_the_way": list(found.in_the_way),
+        "considered": list(found.shared.considered),
+        "left_out": {why: list(names) for why, names in found.shared.left_out.items()},
+    }
+
+
+def _line(one: Likeness) -> dict[str, Any]:
+    return {"key": one.key, "values": list(one.values)}

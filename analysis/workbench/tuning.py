@@ -1,0 +1,285 @@
+"""The search for a filter that takes the false hits of a rule away, and leaves the true ones.
+
+The hits of the rule are parted by what is known of them: called false, known to be true (by a verdict, or as
+an example beside the rule), not judged. What the false ones share is asked of all others; see `likeness.py`
+and `smallest.py`. The filter that is found is then run (`proof.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.sigma import tree
+from analysis.sigma.detection import Reading, read_selection
+from analysis.sigma.match import Plan
+from analysis.workbench.examples import MATCH, NOMATCH, frame_of, read_events
+from analysis.workbench.judged import Judge
+from analysis.workbench.likeness import Likeness, Shared, shared_by
+from analysis.workbench.smallest import Answers, Choice, choices, nearest
+from analysis.workbench.spool import FILE, LINE, placed, rows_at, same_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from analysis.sigma.rule import Rule
+    from analysis.sigma.taxonomy import Taxonomy
+    from analysis.workbench.spool import Spool
+
+FALSE: Final = "called false"
+TRUE: Final = "true by verdict"
+EXAMPLE: Final = "true examples"
+OPEN: Final = "not judged"
+COUNTER: Final = "examples that must not match"
+KINDS: Final = (FALSE, TRUE, EXAMPLE, COUNTER, OPEN)
+_LOOKED_AT: Final = 5_000  # false hits in which likenesses are sought; all of them must then show them
+
+
+class TuneError(Exception):
+    """There is nothing to tune with; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The hits of a rule by what is known of them.
+
+    Attributes:
+        spool: all hits.
+        verdicts: for each batch of the spool, whether each hit is right; null where nobody judged.
+        examples: the rule's own that it finds; counters: those that it must not find.
+    """
+
+    spool: Spool
+    verdicts: tuple[pl.Series, ...]
+    examples: pl.DataFrame
+    counters: pl.DataFrame
+
+    def batches(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
+        """Kind, dataset and events; the examples first."""
+        for kind, frame in ((EXAMPLE, self.examples), (COUNTER, self.counters)):
+            if frame.height:
+                yield kind, "", frame
+        for (dataset, frame), verdict in zip(self.spool.batches(), self.verdicts, strict=True):
+            right = verdict.fill_null(value=False)
+            for kind, rows in (
+                (FALSE, (~verdict).fill_null(value=False)),
+                (TRUE, right),
+                (OPEN, verdict.is_null()),
+            ):
+                if rows.any():
+                    yield kind, dataset, frame.filter(rows)
+
+
+def judged(rule: Rule, spool: Spool, false: Sequence[tuple[str, int]], verdicts: pl.DataFrame) -> Hits:
+    """Part the hits.
+
+    Args:
+        rule: with its filters.
+        spool: its hits.
+        false: places that were called false; `FILE` may be any end of the log's path.
+        verdicts: as `read_verdicts` has them.
+
+    Raises:
+        TuneError: a place is no hit, or was judged to be right; or nothing was called false.
+    """
+    places = {place: _meant(place, spool) for place in dict.fromkeys(false)}
+    said = _with_whole_paths(verdicts, spool)
+    rows = [{"rule": rule.id, "file": file, "line": line, "verdict": False} for file, line in places.values()]
+    named = pl.DataFrame(rows, schema=said.schema)
+    judge = Judge(pl.concat([said, named]), [rule])
+    right = said.filter(pl.col("verdict") & pl.col("rule").str.to_lowercase().is_in(_names(rule)))
+    for place in set(places.values()) & set(right.select("file", "line").iter_rows()):
+        raise TuneError(
+            f"{place[0]}:{place[1]} is called false, and true by a verdict; take one of them back"
+        )
+    found: list[pl.Series] = []
+    met: set[tuple[str, int]] = set()
+    for _, frame in spool.batches():
+        matches = pl.DataFrame({"number": np.zeros(frame.height, np.uint32), "row": np.arange(frame.height)})
+        found.append(judge.of(frame, matches))
+        met.update(rows_at(frame, places.values()).select(FILE, LINE).iter_rows())
+    for (file, line), place in places.items():
+        if place not in met:
+            raise TuneError(
+                f"{file}:{line} is no hit of {rule.title!r}; `molehunt rules explain {rule.id} --event "
+                f"{file}:{line}` says why"
+            )
+    if not any((~verdict).any() for verdict in found):
+        raise TuneError(
+            f"no hit of {rule.title!r} is called false; name one by --false FILE:LINE, or by --verdicts "
+            "(accounts are named as in the hunt's report if --roster and --site are the same)"
+        )
+    examples, counters = (_examples(rule, suffix) for suffix in (MATCH, NOMATCH))
+    return Hits(spool, tuple(found), _found(rule, examples), counters)
+
+
+def _meant(place: tuple[str, int], spool: Spool) -> tuple[str, int]:
+    paths = same_file(place[0], spool.paths)
+    if len(paths) > 1:
+        raise TuneError(f"{place[0]} may be {' or '.join(paths)}; give more of the path")
+    return (paths[0] if paths else place[0]), place[1]
+
+
+def _names(rule: Rule) -> list[str]:
+    return [key.lower() for key in (rule.id, rule.name) if key]
+
+
+def _with_whole_paths(verdicts: pl.DataFrame, spool: Spool) -> pl.DataFrame:
+    """Verdicts whose files are named as the hits name them, where it is clear which is meant."""
+    whole = {}
+    for file in verdicts["file"].drop_nulls().unique():
+        paths = same_file(file, spool.paths)
+        whole[file] = paths[0] if len(paths) == 1 else file
+    return verdicts.with_columns(pl.col("file").replace(whole))
+
+
+def _examples(rule: Rule, suffix: str) -> pl.DataFrame:
+    path = rule.path.with_name(rule.path.stem + suffix)
+    events = (
+        [(line, event) for line, event in read_events(path) if not isinstance(event, str)]
+        if path.is_file()
+        else []
+    )
+    if not events:
+        return pl.DataFrame()
+    return placed(frame_of([event for _, event in events])).with_columns(
+        pl.lit(str(path)).alias(FILE), pl.Series(LINE, [line for line, _ in events], pl.Int64)
+    )
+
+
+def _found(rule: Rule, examples: pl.DataFrame) -> pl.DataFrame:
+    if examples.is_empty() or rule.source is None:
+        return examples.clear()
+    return examples[Plan([(rule.source, rule.condition)]).match(examples, "")["row"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the search came to.
+
+    Attributes:
+        shared: what was considered; likenesses: those of it that all false hits have.
+        choices: sets of them, the chosen one first; none if there is no such filter.
+        in_the_way: true hits and examples that fit the nearest sets; some of them, if there is no filter.
+        counts: hits by kind.
+        unsaid: field → true hits and examples that do not have it, and so cannot vouch for it.
+    """
+
+    shared: Shared
+    likenesses: tuple[Likeness, ...]
+    choices: tuple[Choice, ...]
+    in_the_way: tuple[str, ...]
+    counts: dict[str, int]
+    unsaid: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> tuple[Likeness, ...]:
+        """Those of the chosen set."""
+        return tuple(self.likenesses[line] for line in self.choices[0].lines)
+
+
+def search(rule: Rule, taxonomy: Taxonomy, hits: Hits) -> Found:
+    """Find the smallest set of lines that all false hits satisfy, and no true one."""
+    false = _some_false(hits)
+    shared = shared_by(false, rule, taxonomy)
+    reading = Reading(lambda name: taxonomy.field(name, rule.logsource))
+    nodes = [read_selection("s", {one.key: one.written}, reading, ()) for one in shared.likenesses]
+    told = _Told(nodes)
+    for kind, dataset, frame in hits.batches():
+        told.add(kind, dataset, frame)
+    lines = [line for line in range(len(nodes)) if told.all_false[line]]
+    likenesses = tuple(shared.likenesses[line] for line in lines)
+    answers = told.answers(lines)
+    chosen = tuple(choices(likenesses, answers)) if likenesses else ()
+    blocking = (
+        () if chosen or not likenesses else tuple(told.places[row] for row in nearest(likenesses, answers))
+    )
+    fields = [likenesses[line].field for line in chosen[0].lines] if chosen else []
+    unsaid = {name: _lacking(taxonomy.field(name, rule.logsource), hits) for name in fields}
+    return Found(shared, likenesses, chosen, blocking, told.counts, {k: n for k, n in unsaid.items() if n})
+
+
+def _some_false(hits: Hits) -> pl.DataFrame:
+    parts: list[pl.DataFrame] = []
+    for kind, _, frame in hits.batches():
+        if kind == FALSE:
+            parts.append(frame.head(_LOOKED_AT - sum(part.height for part in parts)))
+    return pl.concat([part for part in parts if part.height], how="diagonal_relaxed")
+
+
+def _lacking(asked: tree.Field, hits: Hits) -> int:
+    """True hits and examples without a value of a field."""
+    count = 0
+    for kind, _, frame in hits.batches():
+        if kind in (TRUE, EXAMPLE):
+            columns = [name for name in asked.sources if name in frame.columns]
+            empty = pl.all_horizontal(pl.col(columns).is_null()) if columns else pl.lit(value=True)
+            count += frame.select(empty.alias("v").cast(pl.Int64)).sum().item() if columns else frame.height
+    return count
+
+
+class _Told:
+    """What each line says of each hit, kept once for each different answer."""
+
+    def __init__(self, nodes: Sequence[tree.Node]) -> None:
+        self._plan = Plan((tree.ALWAYS, node) for node in nodes)
+        self._sources = [{name for one in tree.fields(node) for name in one.sources} for node in nodes]
+        self._lines = len(nodes)
+        self.all_false = np.ones(self._lines, np.bool_)
+        self._keep: dict[bytes, str] = {}
+        self._others: dict[bytes, int] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, kind: str, dataset: str, frame: pl.DataFrame) -> None:
+        """Take in hits of one kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + frame.height
+        if kind == COUNTER or not self._lines:
+            return
+        fits = np.zeros((frame.height, self._lines), np.bool_)
+        found = self._plan.match(frame, dataset)
+        fits[found["row"].to_numpy(), found["rule"].to_numpy()] = True
+        if kind == FALSE:
+            self.all_false &= fits.all(axis=0)
+            return
+        if kind != OPEN:
+            fits = np.hstack([fits, fits | self._unsaid(frame)])
+        rows, first, counts = np.unique(
+            np.packbits(fits, axis=1), axis=0, return_index=True, return_counts=True
+        )
+        for row, at, count in zip(rows, first.tolist(), counts.tolist(), strict=True):
+            if kind == OPEN:
+                self._others[row.tobytes()] = self._others.get(row.tobytes(), 0) + count
+            else:
+                self._keep.setdefault(row.tobytes(), f"{frame[FILE][at]}:{frame[LINE][at]} ({kind})")
+
+    @property
+    def places(self) -> list[str]:
+        """Where the first true hit or example stands that gave each answer."""
+        return list(self._keep.values())
+
+    def answers(self, lines: list[int]) -> Answers:
+        """All answers to some of the lines."""
+        keep = _unpacked(self._keep, 2 * self._lines)
+        others = _unpacked(self._others, self._lines)
+        weights = np.array(list(self._others.values()), np.int64)
+        perhaps = keep[:, self._lines :]
+        return Answers(keep[:, lines], perhaps[:, lines], others[:, lines], weights)
+
+    def _unsaid(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Where an event has no value that a line could be held against."""
+        had = {name: frame[name].is_not_null().to_numpy() for name in frame.columns}
+        none = np.zeros(frame.height, np.bool_)
+        said = [
+            np.any([none, *(had[name] for name in names if name in had)], axis=0) for names in self._sources
+        ]
+        return ~np.stack(said, axis=1)
+
+
+def _unpacked(packed: dict[bytes, str] | dict[bytes, int], columns: int) -> NDArray[np.bool_]:
+    rows = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), (columns + 7) // 8)
+    return np.unpackbits(rows, axis=1, count=columns).astype(np.bool_)
