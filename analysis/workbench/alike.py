@@ -15,8 +15,11 @@ _MOST_VALUES: Final = 3  # of one line; who has more to list has not found what 
 _MOST_RUNS: Final = 4  # of one command line
 _SHORTEST_RUN: Final = 5
 _LONGEST: Final = 200  # letters; a longer value is no longer human
+_LONG_TEXT: Final = 2_000  # letters; parts of a longer one are not looked for
 _LONG_LABEL: Final = 3
 _DOMAIN: Final = re.compile(r"(?i)(domain|question\.name|server_name|queryname|hostname|fqdn|host)$")
+# Of a file, a share, a device or the registry; no command line.
+_PATH: Final = re.compile(r'(?:[A-Za-z]:|\\|/|HK\w+|%\w+%)(?:[^"|<>=]*)[\\/](?!.* -)[^"|<>=]*$')
 _RANDOM: Final = re.compile(
     r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-|s-1-\d+-|^0x[0-9a-f]+$|^\{?[0-9a-f-]{16,}\}?$|\d{4}-\d\d-\d\d|\d{5,}"
 )
@@ -38,13 +41,15 @@ def _every(name: str, values: Sequence[str]) -> Iterator[Asked]:
     distinct = {value.casefold(): value for value in values}
     if len(distinct) <= _MOST_VALUES:
         yield "", tuple(distinct.values())
+    if max(len(value) for value in values) > _LONG_TEXT:
+        return
     if name.endswith((".ip", "Ip")):
         yield from _network(values)
     elif _DOMAIN.search(name):
         yield from _labels(values)
     elif all(" " in value for value in values):
         yield from _runs(values)
-    if all("\\" in value or "/" in value for value in values):
+    if all(_PATH.match(value) for value in values):
         yield from _folders(values)
 
 

@@ -100,11 +100,12 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
     naming = _Naming(rule, taxonomy, events)
     people = _people(events)
     served, one_person = _of_services(events), _of_one_person(events)
+    copies = _copies(events, naming)
     found: dict[tuple[str, tuple[str, ...]], Likeness] = {}
     left_out: dict[str, list[str]] = {}
     for name in sorted(events.columns):
         series = events[name]
-        if name.startswith("_") or series.null_count() or _copied(series, events):
+        if name.startswith("_") or series.null_count() or name in copies:
             continue
         reason = _reason(name, series.dtype)
         if reason:
@@ -124,12 +125,15 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
     return Shared(tuple(likenesses), {why: tuple(names) for why, names in left_out.items()})
 
 
-def _copied(series: pl.Series, events: pl.DataFrame) -> bool:
-    """Whether a field of Windows' own says the same, which rules ask first."""
-    if series.name.startswith(_WINDOWS) or series.dtype != pl.String:
-        return False
-    own = (one for one in events if one.name.startswith(_WINDOWS) and one.dtype == pl.String)
-    return any(one.equals(series) for one in own)
+def _copies(events: pl.DataFrame, naming: _Naming) -> frozenset[str]:
+    """Columns that say what another says: of Windows' own and ECS, that which the rule does not name."""
+    said = [one for one in events if one.dtype == pl.String]
+    copies = set()
+    for own in (one for one in said if one.name.startswith(_WINDOWS)):
+        for other in said:
+            if not other.name.startswith(_WINDOWS) and other.equals(own):
+                copies.add(own.name if naming.named(other.name) else other.name)
+    return frozenset(copies)
 
 
 @cache
@@ -233,6 +237,10 @@ class _Naming:
             listed = [name for name in names_of(column, "windows") if _OF_WINDOWS.fullmatch(name)]
             listed.append(column.removeprefix(_WINDOWS))
         return next((name for name in (*self._own, *listed) if self._means(name, column)), column)
+
+    def named(self, column: str) -> bool:
+        """Whether the rule itself names it."""
+        return any(self._means(name, column) for name in self._own)
 
     def _means(self, name: str, column: str) -> bool:
         """Whether `name`, in a rule on this logsource, reads `column` of these events."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from analysis.sigma.taxonomy import Taxonomy
     from analysis.workbench.likeness import Likeness
 
-_LONGEST_TITLE: Final = 256
+_LONGEST_TITLE: Final = 256  # letters, by the specification
+_LONGEST_LINE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Owned:
 
 def written(rule: Rule, lines: Sequence[Likeness], called_false: int, owned: Owned) -> str:
     """The filter that denies all of `lines` to `rule`, as YAML; the same for the same arguments."""
-    selection = [f"        {_key(one.key)}: {_values(one.written)}" for one in lines]
+    selection = [f"        {_key(one.key)}:{_values(one.written)}" for one in lines]
     same = f"molehunt:filter:{rule.id}:{chr(10).join(selection)}"
-    title = f"{rule.title}: not {'; '.join(str(one) for one in lines)}"
+    title = f"{rule.title}: not {'; '.join(shortened(str(one), _LONGEST_LINE) for one in lines)}"
+    hits = f"{called_false} hit{'s' if called_false != 1 else ''}"
     head = {
-        "title": title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…",
+        "title": shortened(title, _LONGEST_TITLE),
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, same)),
-        "description": f"Fits {called_false} hits that were called false, and none that is known to be true.",
+        "description": f"Fits {hits} that were called false, and none that is known to be true.",
         "owner": owned.owner,
         "reason": owned.reason,
         "expires": owned.expires and owned.expires.isoformat(),
@@ -66,9 +68,14 @@ def written(rule: Rule, lines: Sequence[Likeness], called_false: int, owned: Own
     )
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of so many letters at most."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def _values(values: Sequence[str]) -> str:
     if len(values) == 1:
-        return _quoted(values[0])
+        return f" {_quoted(values[0])}"
     return "".join(f"\n            - {_quoted(value)}" for value in values)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 MOST_LINES: Final = 3
 _TRIED: Final = {1: 400, 2: 120, 3: 40}  # lines that are combined; the best of them, alone, come first
+
+# Whether lists, whether persons, whether every event to be kept must say something else: each gives up more.
+_GIVEN_UP: Final = (
+    (False, False, True),
+    (False, False, False),
+    (True, False, True),
+    (True, False, False),
+    (False, True, True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +66,18 @@ def choices(likenesses: Sequence[Likeness], answers: Answers) -> list[Choice]:
 
     Chosen are the fewest lines, none about a person, of which every event to be kept denies one. What gives
     up any of that must spare at least half of the others: a line more; a field of which an event to be kept
-    says nothing; a person. Of equals, the more telling lines win.
+    says nothing; a list of values; a person. Of equals, the more telling lines win.
     """
     found: list[Choice] = []
     chosen: Choice | None = None
-    for personal, strictly in ((False, True), (False, False), (True, True)):
+    for lists, personal, strictly in _GIVEN_UP:
+        usable = [
+            line
+            for line, one in enumerate(likenesses)
+            if (lists or len(one.values) == 1) and (personal or not one.personal)
+        ]
         for size in range(1, MOST_LINES + 1):
-            one = _best(likenesses, answers, size, personal=personal, strictly=strictly)
+            one = _best(likenesses, answers, usable, size, strictly=strictly)
             if one is None or one in found:
                 continue
             found.append(one)
@@ -78,16 +92,16 @@ def nearest(likenesses: Sequence[Likeness], answers: Answers) -> NDArray[np.intp
     everything = answers.in_the_way(range(len(likenesses)))
     if everything.size:
         return everything
-    sets = _sets(likenesses, answers, MOST_LINES, personal=True)
+    sets = _sets(likenesses, answers, range(len(likenesses)), MOST_LINES)
     ways = (answers.in_the_way(lines) for lines in sets)
     return min(ways, key=lambda rows: (rows.size, tuple(rows)), default=everything)
 
 
 def _best(
-    likenesses: Sequence[Likeness], answers: Answers, size: int, *, personal: bool, strictly: bool
+    likenesses: Sequence[Likeness], answers: Answers, usable: Sequence[int], size: int, *, strictly: bool
 ) -> Choice | None:
     found: tuple[tuple[int, float, tuple[int, ...]], Choice] | None = None
-    for lines in _sets(likenesses, answers, size, personal=personal):
+    for lines in _sets(likenesses, answers, usable, size):
         if answers.in_the_way(lines, strictly=strictly).size:
             continue
         fitting = answers.fitting(lines)
@@ -110,16 +124,16 @@ def _may_stand(lines: tuple[int, ...], likenesses: Sequence[Likeness], answers: 
 
 
 def _sets(
-    likenesses: Sequence[Likeness], answers: Answers, size: int, *, personal: bool
+    likenesses: Sequence[Likeness], answers: Answers, usable: Iterable[int], size: int
 ) -> Iterator[tuple[int, ...]]:
     """Sets of lines about different fields."""
-    usable: dict[tuple[bytes, ...], int] = {}
-    for line, one in enumerate(likenesses):  # the most telling of those that do the same
-        if personal or not one.personal:
-            effect = (answers.keep[:, line], answers.perhaps[:, line], answers.others[:, line])
-            usable.setdefault((*(part.tobytes() for part in effect), bytes([one.personal])), line)
+    different: dict[tuple[bytes, ...], int] = {}
+    for line in usable:  # the most telling of those that do the same
+        effect = (answers.keep[:, line], answers.perhaps[:, line], answers.others[:, line])
+        person = bytes([likenesses[line].personal])
+        different.setdefault((*(part.tobytes() for part in effect), person), line)
     first = sorted(
-        usable.values(),
+        different.values(),
         key=lambda line: (len(answers.in_the_way((line,))), answers.fitting((line,)), line),
     )
     for lines in combinations(sorted(first[: _TRIED[size]]), size):
