@@ -2,88 +2,221 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from analysis.sigma.distinct import Distinct, Wanted
+from analysis.sigma.literals import first_of_each, sorted_by
 from analysis.sigma.tree import pieces
 from analysis.sigma.written import written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
     from analysis.sigma.tree import Field
 
+_NARROW: Final = 1 << 20  # whole numbers this close together are told apart by a table, not by sorting
+_FEW: Final = 16  # values whose rows are put together one by one; of more, the whole column is looked at
+
 
 class Column:
     """One column of a batch, encoded.
 
-    Attributes:
-        distinct: its values, each once if it is text, row by row if it is not.
+    Args:
+        values: its values, each once if it is text or whole numbers, one by one if not; none is null.
+        codes: for each value of a row, its place among `values`.
+        owners: the rows that `codes` are of; None if they are of every row.
         height: rows of the batch.
-        is_list: a row may have several values; it matches if any of them does.
+        is_list: a row may have several values, and matches if any of them does; otherwise it has one at most.
     """
 
-    def __init__(self, series: pl.Series, wanted: Wanted, folded: Mapping[str, str]) -> None:
-        self.height = len(series)
-        self.is_list = isinstance(series.dtype, pl.List)
-        self._owners: NDArray[np.uint32] | None = None
-        if self.is_list:
-            rows = series.alias("v").to_frame().with_row_index("row").explode("v").drop_nulls("v")
-            self._owners = rows["row"].to_numpy()
-            series = rows["v"]
-        values, self._codes = _encoded(series)
-        self.distinct = Distinct(values, wanted, folded)
+    def __init__(
+        self,
+        values: pl.Series,
+        codes: NDArray[np.uint32],
+        owners: NDArray[np.uint32] | None,
+        height: int,
+        *,
+        is_list: bool = False,
+    ) -> None:
+        self.values = values
+        self.height = height
+        self.is_list = is_list
+        self.codes = codes
+        self._owners = owners
 
-    def rows(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The rows that have a value that is true in `values`; a row without a value is false."""
-        hit = np.append(values, False)[self._codes]
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Where each value's rows begin, and the rows in order of value."""
+        offsets = np.zeros(len(self.values) + 1, np.int64)
+        order = sorted_by(self.codes, offsets)
+        return offsets, order if self._owners is None else self._owners[order]
+
+    @cached_property
+    def _by_row(self) -> NDArray[np.uint32]:
+        """The code of every row, one behind the last where it has no value; not of lists."""
+        if self._owners is None:
+            return self.codes
+        codes = np.full(self.height, len(self.values), np.uint32)
+        codes[self._owners] = self.codes
+        return codes
+
+    def count(self, values: NDArray[np.uint32]) -> int:
+        """How many rows have one of `values`, counted once for each of them."""
+        offsets = self._places[0]
+        return int((offsets[values.astype(np.int64) + 1] - offsets[values]).sum())
+
+    def rows(self, values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """The rows that have one of `values`, in order, each once."""
+        if len(values) > _FEW or self.is_list:
+            return np.flatnonzero(self.mask(values)).astype(np.uint32)
+        offsets, order = self._places
+        parts = [order[offsets[value] : offsets[value + 1]] for value in values.tolist()]
+        return np.sort(np.concatenate(parts)) if len(parts) > 1 else parts[0]
+
+    def mask(self, values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each row, whether it has one of `values`."""
+        hit = self.chosen(values)[self.codes]
         if self._owners is None:
             return hit
         mask = np.zeros(self.height, bool)
         mask[self._owners[hit]] = True
         return mask
 
+    def chosen(self, values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each value whether it is one of `values`, and false for null behind them."""
+        chosen = np.zeros(len(self.values) + 1, bool)
+        chosen[values] = True
+        return chosen
+
+    def among(self, chosen: NDArray[np.bool_], rows: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each of `rows`, whether its value is `chosen`; not asked of lists."""
+        return np.asarray(chosen[self._by_row[rows]])
+
     def present(self) -> NDArray[np.bool_]:
         """The rows that have a value; a list of nothing is none."""
-        return self.rows(np.ones(len(self.distinct.values), bool))
+        if self._owners is None:
+            return np.ones(self.height, bool)
+        mask = np.zeros(self.height, bool)
+        mask[self._owners] = True
+        return mask
 
 
-def _encoded(series: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
-    """Distinct values, and for each row the place of its own; null is one place behind the last."""
-    if series.dtype != pl.String:
-        kept = series.is_not_null().to_numpy()
-        codes = np.cumsum(kept, dtype=np.uint32) - np.uint32(1)
-        codes[~kept] = np.uint32(np.count_nonzero(kept))
-        return series.drop_nulls(), codes
+class Columns:
+    """The columns of a batch, encoded as they are asked for; texts many at a time, which costs far less.
+
+    Args:
+        frame: events; columns without any value are passed over.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame.select(series for series in frame if series.null_count() < frame.height)
+        self.names = frozenset(self.frame.columns)
+        self.height = frame.height
+        self._known: dict[tuple[str, ...], Column] = {}
+
+    def usable(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of a field's columns that the batch has."""
+        return tuple(name for name in columns if _can_be_had(name, self.names))
+
+    def load(self, asked: Iterable[tuple[str, ...]]) -> None:
+        """Encode the texts among fields that will be asked for.
+
+        Args:
+            asked: the columns of each, as `usable` gave them.
+        """
+        wanted = [usable for usable in asked if usable and usable not in self._known]
+        new = {usable: joined_series(usable, self.frame) for usable in wanted}
+        texts = {usable: series for usable, series in new.items() if series.dtype == pl.String}
+        if self.height:
+            self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
+
+    def of(self, usable: tuple[str, ...]) -> Column:
+        """The first of the columns `usable` that has a value, row by row; not empty."""
+        found = self._known.get(usable)
+        if found is None:
+            series = joined_series(usable, self.frame)
+            found = _encoded([series], self.height)[0] if series.dtype == pl.String else _numbered(series)
+            self._known[usable] = found
+        return found
+
+
+def _encoded(texts: list[pl.Series], height: int) -> list[Column]:
+    """Text columns, their distinct values numbered in order of appearance."""
+    frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(texts)])
+    sparse = {name for name in frame.columns if frame[name].null_count()}
     # A Categorical of a private pool numbers values in order of appearance, and is the fastest way to do so.
-    numbered = series.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.UInt32)
-    highest = numbered.max()
-    count = 0 if highest is None else int(str(highest)) + 1
-    codes = numbered.fill_null(count).to_numpy()
-    first = np.zeros(count + 1, np.uint32)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.uint32)
-    return series.gather(first[:count]), codes
+    codes = frame.select(
+        pl.col(name).drop_nulls().cast(pl.Categorical(pl.Categories.random())).to_physical().implode()
+        for name in frame.columns
+    )
+    owners = frame.select(pl.col(name).is_not_null().arg_true().implode() for name in sparse)
+    numbers = {name: codes[name][0].to_numpy().astype(np.uint32, copy=False) for name in frame.columns}
+    firsts = {name: first_of_each(codes) for name, codes in numbers.items()}
+    places = {name: owners[name][0].to_numpy() for name in sparse}
+    values = frame.select(
+        pl.col(name).gather(places[name][first] if name in sparse else first).implode()
+        for name, first in firsts.items()
+    )
+    return [Column(values[name][0], numbers[name], places.get(name), height) for name in frame.columns]
+
+
+def _numbered(series: pl.Series) -> Column:
+    """A column of whole numbers, lists or other values."""
+    height = len(series)
+    if isinstance(series.dtype, pl.List):
+        rows = series.alias("v").to_frame().with_row_index("row").explode("v").drop_nulls("v")
+        inner = rows["v"]
+        owners = rows["row"].to_numpy()
+        if inner.dtype == pl.String and len(inner):
+            one = _encoded([inner], len(inner))[0]
+            return Column(one.values, one.codes, owners, height, is_list=True)
+        return Column(*_distinct(inner), owners, height, is_list=True)
+    if not series.null_count():
+        return Column(*_distinct(series), None, height)
+    owners = np.flatnonzero(series.is_not_null().to_numpy()).astype(np.uint32)
+    return Column(*_distinct(series.drop_nulls()), owners, height)
+
+
+def _distinct(series: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """Distinct whole numbers, or all other values, and for each row the place of its own; none is null."""
+    if not series.dtype.is_integer() or not len(series):
+        return series, np.arange(len(series), dtype=np.uint32)
+    numbers = series.to_numpy()
+    lowest, span = numbers.min(), int(numbers.max()) - int(numbers.min()) + 1
+    if span > _NARROW:
+        distinct, codes = np.unique(numbers, return_inverse=True)
+        return pl.Series(series.name, distinct, series.dtype), codes.astype(np.uint32)
+    there = np.zeros(span, bool)
+    there[numbers - lowest] = True
+    places = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
+    distinct = np.flatnonzero(there).astype(numbers.dtype) + lowest
+    return pl.Series(series.name, distinct, series.dtype), places[numbers - lowest]
 
 
 def present_columns(field: Field, columns: Collection[str]) -> tuple[str, ...]:
     """The alternatives of `field` that can be had from `columns`."""
-    return tuple(
-        column
-        for column in field.columns
-        if all(name is None or name in columns for _, name in pieces(column))
-    )
+    return tuple(column for column in field.columns if _can_be_had(column, columns))
+
+
+def _can_be_had(column: str, columns: Collection[str]) -> bool:
+    if "{" not in column:
+        return column in columns
+    return all(name is None or name in columns for _, name in pieces(column))
 
 
 def series_of(field: Field, frame: pl.DataFrame) -> pl.Series | None:
     """The field's values in a batch, or None if no column has any."""
     usable = present_columns(field, frame.columns)
-    if not usable:
-        return None
+    return joined_series(usable, frame) if usable else None
+
+
+def joined_series(usable: tuple[str, ...], frame: pl.DataFrame) -> pl.Series:
+    """The first of the columns `usable` that has a value, row by row."""
     if len(usable) == 1 and "{" not in usable[0]:
         series = frame[usable[0]]
         return series.cast(pl.String) if _odd(series.dtype) else series

@@ -1,14 +1,12 @@
 """The distinct values of a column, and which of them a value of a rule matches.
 
-A predicate sees each distinct value once, however many rows have it. All literals that the rules look for in
-a column are found in one pass (Aho-Corasick, Polars' `extract_many`); a wildcard pattern is tried only on
-values that hold its longest literal part.
+A predicate sees each distinct value once, however many rows have it, and a pattern or regular expression only
+those that hold a literal which it cannot match without.
 """
 
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -16,86 +14,28 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 import polars as pl
 
-from analysis.sigma import tree
+from analysis.sigma import regex, tree
 from analysis.sigma.fold import fold_values
+from analysis.sigma.literals import Kind
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-    Mask: TypeAlias = NDArray[np.bool_]
+    from analysis.sigma.asked import Asked, Possible
+    from analysis.sigma.literals import Hits
 
-ONE_PASS_FROM: Final = 6  # fewer literals are found faster one by one
-SHORTEST: Final = 3  # shorter literals are everywhere; a pass over all of them would find too much
+    Mask: TypeAlias = NDArray[np.bool_]
+    # Numbers of values, in order, each once.
+    Values: TypeAlias = NDArray[np.uint32]
+
 INTEGER: Final = r"^[+-]?[0-9]{1,18}$"
 DECIMAL: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
-_SPECIAL: Final = frozenset(r"\.+*?()|[]{}^$#&-~")
 _COMPARE: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 _IPV4: Final = r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$"
+_DAY: Final = r"^(\d{4}-\d\d-\d\d)$"
 _TIME: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?$"
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a text pattern is compared.
-
-    Attributes:
-        kind: equals, starts, ends, contains, pattern or anything.
-        literal: what to compare with, folded unless cased; of a pattern, its longest literal part.
-        regex: of a pattern, the whole of it.
-    """
-
-    kind: str
-    literal: str
-    cased: bool
-    regex: str = ""
-
-
-def shape(text: tree.Text, folded: Mapping[str, str]) -> Shape:  # noqa: PLR0911 - one form a line
-    """The comparison that a text pattern asks for.
-
-    Args:
-        text: the pattern.
-        folded: its literal parts, folded.
-    """
-    parts = [part if text.cased or isinstance(part, tree.Wild) else folded[part] for part in text.parts]
-    any_ = tree.Wild.ANY
-    match parts:
-        case []:
-            return Shape("equals", "", text.cased)
-        case [tree.Wild.ANY]:
-            return Shape("anything", "", text.cased)
-        case [str(literal)]:
-            return Shape("equals", literal, text.cased)
-        case [str(literal), tree.Wild.ANY]:
-            return Shape("starts", literal, text.cased)
-        case [tree.Wild.ANY, str(literal)]:
-            return Shape("ends", literal, text.cased)
-        case [tree.Wild.ANY, str(literal), tree.Wild.ANY]:
-            return Shape("contains", literal, text.cased)
-    body = "".join(
-        (".*" if part is any_ else ".") if isinstance(part, tree.Wild) else escape(part) for part in parts
-    )
-    longest = max((part for part in parts if isinstance(part, str)), key=len, default="")
-    return Shape("pattern", longest, text.cased, rf"(?s)\A{body}\z")
-
-
-def escape(text: str) -> str:
-    """`text` as a regular expression that matches it and nothing else."""
-    return "".join("\\" + char if char in _SPECIAL else char for char in text)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The literals that all rules together look for in one column, by whether they are case-sensitive."""
-
-    equal: Mapping[bool, frozenset[str]]
-    within: Mapping[bool, frozenset[str]]
-
-
-NOTHING_WANTED: Final = Wanted({}, {})
+NONE: Final = np.zeros(0, np.uint32)
 
 
 class Distinct:
@@ -103,120 +43,108 @@ class Distinct:
 
     Args:
         values: of one type; order is free.
-        wanted: literals that will be asked for, so that one pass can look for all.
-        folded: text → folded text, for every literal of the rules.
+        asked: the items that will be asked.
+        late: where regular expressions that run out of time are booked.
     """
 
-    def __init__(self, values: pl.Series, wanted: Wanted, folded: Mapping[str, str]) -> None:
-        self.values = values
-        self._wanted = wanted
-        self._folded_literals = folded
-        self._masks: dict[tree.Value, Mask] = {}
-        self._equal: dict[bool, dict[str, NDArray[np.uint32]]] = {}
-        self._within: dict[bool, dict[str, NDArray[np.uint32]]] = {}
+    def __init__(self, values: pl.Series, asked: Asked, late: regex.Late) -> None:
+        self._values = values
+        self._asked = asked
+        self._late = late
+        self._known: dict[tree.Value, Values] = {}
 
-    def matching(self, value: tree.Value) -> Mask:
-        """Which values `value` matches."""
-        found = self._masks.get(value)
+    @cached_property
+    def _hits(self) -> Hits | None:
+        literals = self._asked.literals
+        return literals.find(self._text) if literals else None
+
+    @cached_property
+    def _possible(self) -> Possible | None:
+        return self._asked.possible(self._hits) if self._hits is not None else None
+
+    def possible(self, item: tree.Item) -> tuple[tree.Value, ...]:
+        """The values that `item` asks for and that may be here; none if it is false of every value."""
+        return item.values if self._possible is None else self._asked.chosen(item, self._possible)
+
+    def matching(self, value: tree.Value) -> Values:
+        """The numbers of the values that `value` matches."""
+        found = self._known.get(value)
         if found is None:
-            found = self._masks[value] = self._evaluate(value)
+            found = self._known[value] = self._evaluate(value)
         return found
 
-    def _evaluate(self, value: tree.Value) -> Mask:  # noqa: PLR0911 - one case a type
+    def _evaluate(self, value: tree.Value) -> Values:  # noqa: PLR0911 - one case a type
         match value:
             case tree.Text():
-                return self._text(shape(value, self._folded_literals))
+                return self._like(value)
             case tree.AnyOf(values):
-                return np.asarray(np.any([self.matching(inner) for inner in values], axis=0))
+                return either([self.matching(inner) for inner in values])
             case tree.Number(number):
-                return self._number("eq", number)
+                return _true(self._number("eq", number))
             case tree.Compare(how, number):
-                return self._number(how, number)
+                return _true(self._number(how, number))
             case tree.Truth(truth):
-                if self.values.dtype == pl.Boolean:
-                    return (self.values == truth).to_numpy()
-                return (self.folded == ("true" if truth else "false")).to_numpy()
-            case tree.Regex(pattern, flags):
-                flagged = f"(?{flags}){pattern}" if flags else pattern
-                return self.text.str.contains(flagged).to_numpy()
+                if self._values.dtype == pl.Boolean:
+                    return _true((self._values == truth).to_numpy())
+                return _true((self._folded == ("true" if truth else "false")).to_numpy())
+            case tree.Regex():
+                return self._searched(value)
             case tree.Network(network):
-                return self._inside(network.version, int(network[0]), int(network[-1]))
-            case tree.TimePart(part, number):
-                return self._time_part(part, number)
+                return _true(self._inside(network.version, int(network[0]), int(network[-1])))
+            case tree.TimePart(part, number, how):
+                return _true(self._time_part(part, how, number))
         raise TypeError(f"{value!r} is not asked of values")
 
     # --- text ---------------------------------------------------------------------------------------------
 
     @cached_property
-    def text(self) -> pl.Series:
+    def _text(self) -> pl.Series:
         """The values as text: numbers as they are written, true and false, times in ISO 8601."""
-        return texts(self.values)
+        return self._values if self._values.dtype == pl.String else texts(self._values)
 
     @cached_property
-    def folded(self) -> pl.Series:
+    def _folded(self) -> pl.Series:
         """The values as text without case."""
-        return fold_values(self.text)
+        return fold_values(self._text)
 
-    def _text(self, asked: Shape) -> Mask:
-        values = self.text if asked.cased else self.folded
-        if asked.kind == "anything":
-            return np.ones(len(values), bool)
-        if asked.kind == "equals":
-            return self._mask(self._equals(asked, values))
-        candidates = self._holding(asked, values)
-        if asked.kind == "contains":
-            if candidates is None:
-                return values.str.contains(asked.literal, literal=True).to_numpy()
-            return self._mask(candidates)
-        near = values if candidates is None else values.gather(candidates)
-        if asked.kind == "starts":
-            hit = near.str.starts_with(asked.literal)
-        elif asked.kind == "ends":
-            hit = near.str.ends_with(asked.literal)
-        else:
-            hit = near.str.contains(asked.regex)
-        return hit.to_numpy() if candidates is None else self._mask(candidates[hit.to_numpy()])
+    @cached_property
+    def _all(self) -> Values:
+        return np.arange(len(self._values), dtype=np.uint32)
 
-    def _mask(self, ids: NDArray[np.uint32]) -> Mask:
-        mask = np.zeros(len(self.values), bool)
-        mask[ids] = True
-        return mask
+    def _holding(self, literal: str, kind: Kind) -> Values:
+        return self._hits.of(self._asked.number(literal, kind)) if self._hits is not None else NONE
 
-    def _equals(self, asked: Shape, values: pl.Series) -> NDArray[np.uint32]:
-        wanted = self._wanted.equal.get(asked.cased, frozenset())
-        if asked.literal not in wanted:
-            return np.flatnonzero((values == asked.literal).to_numpy()).astype(np.uint32)
-        if asked.cased not in self._equal:
-            looked = pl.DataFrame({"v": pl.Series(sorted(wanted), dtype=pl.String)})
-            rows = values.alias("v").to_frame().with_row_index("i").join(looked, on="v", how="semi")
-            self._equal[asked.cased] = _grouped(rows)
-        return self._equal[asked.cased].get(asked.literal, _NONE)
+    def _like(self, text: tree.Text) -> Values:
+        asked = self._asked.shape(text)
+        near = self._holding(asked.literal, asked.kind) if asked.literal else None
+        if not asked.regex:
+            return self._all if near is None else near
+        values = self._text if asked.cased else self._folded
+        if near is None:
+            return _true(values.str.contains(asked.regex).to_numpy())
+        return near[values.gather(near).str.contains(asked.regex).to_numpy()] if len(near) else near
 
-    def _holding(self, asked: Shape, values: pl.Series) -> NDArray[np.uint32] | None:
-        """Ids of the values that hold the literal, or None if they were not looked for in the one pass."""
-        wanted = self._wanted.within.get(asked.cased, frozenset())
-        if asked.literal not in wanted or len(wanted) < ONE_PASS_FROM:
-            return None
-        if asked.cased not in self._within:
-            found = values.str.extract_many(sorted(wanted), overlapping=True).alias("v").to_frame()
-            rows = found.with_row_index("i").filter(pl.col("v").list.len() > 0).explode("v").unique()
-            self._within[asked.cased] = _grouped(rows)
-        return self._within[asked.cased].get(asked.literal, _NONE)
+    def _searched(self, value: tree.Regex) -> Values:
+        pattern = regex.compiled(value.pattern, value.flags)
+        literals = regex.required(value.pattern, value.flags)
+        if not literals:
+            return _true(pattern.search(self._text, self._late))
+        near = either([self._holding(literal, Kind.CONTAINS) for literal in sorted(literals)])
+        return near[pattern.search(self._text.gather(near), self._late)] if len(near) else NONE
 
     # --- numbers, times, addresses --------------------------------------------------------------------------
 
     @cached_property
     def _numbers(self) -> tuple[pl.Series, pl.Series]:
         """The values as integers, exact, and as floating-point numbers; null where they are none."""
-        kind = self.values.dtype
+        kind = self._values.dtype
         if kind.is_integer():
-            return self.values.cast(pl.Int64, strict=False), self.values.cast(pl.Float64)
+            return self._values.cast(pl.Int64, strict=False), self._values.cast(pl.Float64)
         if kind.is_float():
-            return pl.repeat(None, len(self.values), dtype=pl.Int64, eager=True), self.values.cast(pl.Float64)
+            return self._nothing(pl.Int64()), self._values.cast(pl.Float64)
         if kind != pl.String:
-            none = pl.repeat(None, len(self.values), dtype=pl.Int64, eager=True)
-            return none, none.cast(pl.Float64)
-        frame = self.values.alias("").to_frame()
+            return self._nothing(pl.Int64()), self._nothing(pl.Float64())
+        frame = self._values.alias("").to_frame()
         text = pl.col("").str.strip_prefix("+")
         whole = pl.when(pl.col("").str.contains(INTEGER)).then(text)
         decimal = pl.when(pl.col("").str.contains(DECIMAL)).then(text)
@@ -224,6 +152,9 @@ class Distinct:
             whole=whole.cast(pl.Int64, strict=False), decimal=decimal.cast(pl.Float64, strict=False)
         )
         return numbers["whole"], numbers["decimal"]
+
+    def _nothing(self, kind: pl.DataType) -> pl.Series:
+        return pl.repeat(None, len(self._values), dtype=kind, eager=True)
 
     def _number(self, how: str, number: float) -> Mask:
         whole, decimal = self._numbers
@@ -236,30 +167,29 @@ class Distinct:
         return np.asarray(np.where(known, exact.fill_null(value=False).to_numpy(), close))
 
     @cached_property
-    def _times(self) -> pl.Series:
-        kind = self.values.dtype
+    def _times(self) -> tuple[pl.Series, pl.Series]:
+        """Points in time, and days (also where no time of the day is said); null where it is neither."""
+        kind = self._values.dtype
         if isinstance(kind, pl.Datetime):
-            return self.values.dt.convert_time_zone("UTC") if kind.time_zone else self.values
+            times = self._values.dt.convert_time_zone("UTC") if kind.time_zone else self._values
+            return times, times.dt.date()
+        if kind == pl.Date:
+            return self._nothing(pl.Datetime("us")), self._values
         if kind != pl.String:
-            return pl.repeat(None, len(self.values), dtype=pl.Datetime("us"), eager=True)
-        parts = self.values.alias("").to_frame().select(pl.col("").str.extract_groups(_TIME)).unnest("")
-        clock = pl.col("2").str.pad_end(8, "x").str.replace("xxx", ":00", literal=True)
-        local = pl.concat_str(pl.col("1"), pl.lit("T"), clock).str.to_datetime(
-            "%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us"
-        )
-        digits = pl.col("3").str.replace(":", "", literal=True)
-        hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False)
-        minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False)
-        ahead = pl.when(digits.str.starts_with("-")).then(-1).otherwise(1) * (hours * 60 + minutes)
-        return parts.select(local - pl.duration(minutes=ahead.fill_null(0)))["1"]
+            return self._nothing(pl.Datetime("us")), self._nothing(pl.Date())
+        times = _points(self._values)
+        days = self._values.str.strip_chars().str.extract(_DAY).str.to_date("%Y-%m-%d", strict=False)
+        return times, times.dt.date().zip_with(times.is_not_null(), days)
 
-    def _time_part(self, part: str, number: int) -> Mask:
-        times = self._times.dt
+    def _time_part(self, part: str, how: str, number: int) -> Mask:
+        times, days = self._times
         parts = {
-            "minute": times.minute, "hour": times.hour, "day": times.day,
-            "week": times.week, "month": times.month, "year": times.year,
+            "minute": times.dt.minute, "hour": times.dt.hour, "day": days.dt.day,
+            "week": days.dt.week, "month": days.dt.month, "year": days.dt.year,
         }  # fmt: skip
-        return (parts[part]().cast(pl.Int64) == number).fill_null(value=False).to_numpy()
+        compare = _COMPARE.get(how, operator.eq)
+        asked: pl.Series = compare(parts[part]().cast(pl.Int64), number)
+        return asked.fill_null(value=False).to_numpy()
 
     @cached_property
     def _addresses(self) -> tuple[NDArray[np.int64], Mask, NDArray[np.uint64], NDArray[np.uint64]]:
@@ -267,7 +197,7 @@ class Distinct:
 
         An IPv4 address written in IPv6 (`::ffff:10.0.0.1`, RFC 4291 2.5.5.2) is the IPv4 address.
         """
-        text = self.text
+        text = self._text
         octets = text.alias("").to_frame().select(pl.col("").str.extract_groups(_IPV4)).unnest("")
         number = pl.lit(0, dtype=pl.Int64)
         valid = pl.lit(value=True)
@@ -300,13 +230,30 @@ class Distinct:
         return np.asarray(is_six & above & below)
 
 
-_NONE: Final = np.zeros(0, np.uint32)
+def _points(texts: pl.Series) -> pl.Series:
+    """Points in time written as text, in UTC."""
+    parts = texts.alias("").to_frame().select(pl.col("").str.extract_groups(_TIME)).unnest("")
+    clock = pl.col("2").str.pad_end(8, "x").str.replace("xxx", ":00", literal=True)
+    local = pl.concat_str(pl.col("1"), pl.lit("T"), clock).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us"
+    )
+    digits = pl.col("3").str.replace(":", "", literal=True)
+    hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False)
+    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False)
+    ahead = pl.when(digits.str.starts_with("-")).then(-1).otherwise(1) * (hours * 60 + minutes)
+    return parts.select(local - pl.duration(minutes=ahead.fill_null(0)))["1"]
 
 
-def _grouped(rows: pl.DataFrame) -> dict[str, NDArray[np.uint32]]:
-    """Ids of `i` by text of `v`."""
-    groups = rows.group_by("v").agg("i")
-    return {text: ids.to_numpy() for text, ids in zip(groups["v"], groups["i"], strict=True)}
+def _true(mask: Mask) -> Values:
+    return np.flatnonzero(mask).astype(np.uint32)
+
+
+def either(parts: list[Values]) -> Values:
+    """The values that are in any of `parts`."""
+    some = [part for part in parts if len(part)]
+    if not some:
+        return NONE
+    return some[0] if len(some) == 1 else np.unique(np.concatenate(some))
 
 
 def _ipv6(text: str) -> IPv4Address | IPv6Address | None:

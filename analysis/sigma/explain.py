@@ -1,8 +1,8 @@
 """One rule and one event, slowly and plainly: which item of which selection matched, and what failed.
 
 It is what the fast evaluation in `match.py` is held to by tests, so it shares nothing with it but the tree:
-plain Python over a mapping of columns to values. Only regular expressions go to the same library, because
-their dialect is by definition that library's.
+plain Python over a mapping of columns to values. Only regular expressions go to the same engines, because
+their dialect is by definition those engines'.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,8 @@ import polars as pl
 
 from analysis.sigma import tree
 from analysis.sigma.fold import fold
-from analysis.sigma.match import NOT_CONTENT
+from analysis.sigma.match import is_content
+from analysis.sigma.regex import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ _DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(?:[.,]\d+)?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))?"
 )
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+# Columns that a JSON event names with null: there, though without a value.
+NULL_FIELDS: Final = "molehunt.null_fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str,
         return any(
             matches(value, one)
             for name in event
-            if not name.startswith(NOT_CONTENT) and ".geo." not in name and name != "@timestamp"
+            if is_content(name)
             for one in values_of(tree.Field(name, (name,)), event)
         )
     found = values_of(field, event)
@@ -136,7 +140,8 @@ def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str,
         case tree.Null():
             return not found
         case tree.Exists(exists):
-            return bool(found) == exists
+            null = event.get(NULL_FIELDS) or ()
+            return (bool(found) or any(name in null for name in field.sources)) == exists
         case tree.AnyOf(values):
             return any(_value_true(inner, field, event) for inner in values)
         case tree.Reference():
@@ -147,7 +152,9 @@ def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str,
 
 
 def _refers(value: tree.Reference, mine: object, theirs: object) -> bool:
-    a, b = fold(as_text(mine)), fold(as_text(theirs))
+    a, b = as_text(mine), as_text(theirs)
+    if not value.cased:
+        a, b = fold(a), fold(b)
     if value.starts and value.ends:
         return b in a
     if value.starts:
@@ -171,7 +178,7 @@ def matches(value: tree.Value, one: object) -> bool:  # noqa: C901, PLR0911 - on
         case tree.Truth(truth):
             return fold(as_text(one)) == ("true" if truth else "false")
         case tree.Regex(pattern, flags):
-            return _searched(f"(?{flags}){pattern}" if flags else pattern, as_text(one))
+            return _searched(pattern, flags, as_text(one))
         case tree.Network(network):
             try:
                 address = ip_address(as_text(one))
@@ -180,8 +187,9 @@ def matches(value: tree.Value, one: object) -> bool:  # noqa: C901, PLR0911 - on
             if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
                 address = address.ipv4_mapped
             return address in network
-        case tree.TimePart(part, number):
-            return _time_part(one, part) == number
+        case tree.TimePart(part, number, how):
+            found = _time_part(one, part)
+            return found is not None and bool(_COMPARE[how](found, number))
     raise TypeError(f"{value!r} is not asked of one value")
 
 
@@ -194,7 +202,7 @@ def as_text(one: object) -> str:
     if isinstance(one, datetime):
         moment = one.astimezone(UTC) if one.tzinfo else one
         return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return str(one)
+    return one.isoformat() if isinstance(one, date) else str(one)
 
 
 def _like(text: str, parts: Sequence[str | tree.Wild]) -> bool:
@@ -223,23 +231,27 @@ def _compares(how: str, one: object, number: float) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _searched(pattern: str, text: str) -> bool:
-    return bool(pl.Series([text]).str.contains(pattern).item())
+def _searched(pattern: str, flags: str, text: str) -> bool:
+    return bool(compiled(pattern, flags).search(pl.Series([text]))[0])
 
 
 def _time_part(one: object, part: str) -> int | None:
-    moment = one if isinstance(one, datetime) else _moment(one)
-    if moment is None:
+    moment = one if isinstance(one, date) else _moment(one)
+    if isinstance(moment, datetime) and moment.tzinfo:
+        moment = moment.astimezone(UTC)
+    if moment is None or (part in ("hour", "minute") and not isinstance(moment, datetime)):
         return None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
     return moment.isocalendar().week if part == "week" else int(getattr(moment, part))
 
 
-def _moment(one: object) -> datetime | None:
+def _moment(one: object) -> date | None:
+    """A point in time, or a day, written as text."""
     found = _TIME.fullmatch(one) if isinstance(one, str) else None
-    if found is None:
-        return None
     try:
+        if isinstance(one, str) and _DAY.fullmatch(one):
+            return date.fromisoformat(one)
+        if found is None:
+            return None
         moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{found[3] or ':00'}+00:00")
     except ValueError:
         return None

@@ -1,67 +1,90 @@
-"""Rules over a batch of events: conditions as set algebra over rows, items over distinct values.
+"""Rules over a batch of events: thousands in one pass, at a cost that grows with what they find.
 
-The evaluation stops where it can: a rule none of whose literals occurs in the batch touches no row.
+Rules share what they have in common: each item is looked up once a batch, over the distinct values of its
+field (`asked.py`, `distinct.py`), and most are ruled out there, since none of their literals occurs. A rule
+begins with the part of its condition that the fewest rows can meet, and tests the rest on those rows alone.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from analysis.sigma import tree
-from analysis.sigma.column import Column, series_of
-from analysis.sigma.distinct import NOTHING_WANTED, SHORTEST, Distinct, Shape, Wanted, shape
+from analysis.sigma.asked import Asked
+from analysis.sigma.column import Columns, joined_series
+from analysis.sigma.distinct import Distinct, either
 from analysis.sigma.fold import fold_values
+from analysis.sigma.regex import Late
+from analysis.sigma.rows import Leaf, rows_of
+from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
-
-    # Rows, or the same answer for every row.
-    Rows: TypeAlias = bool | NDArray[np.bool_]
+    from analysis.sigma.column import Column
+    from analysis.sigma.rows import Mask, Part, Rows
 
 SCHEMA: Final = {"rule": pl.UInt32, "row": pl.UInt32}
 KEYWORDS: Final = ("*",)
-# Columns that are not part of the event as its source wrote it; keywords do not look there.
-NOT_CONTENT: Final = (
-    "account",
-    "roster.",
-    "molehunt.",
-    "log.",
-    "event.module",
-    "event.dataset",
-    "event.hash",
+# What analysis and sensors add to an event that its source did not write; keywords do not look there.
+_ADDED: Final = ("account.", "roster.", "molehunt.", "log.", "related.")
+_ADDED_NAMES: Final = frozenset(
+    {
+        "@timestamp",
+        "account",
+        "event.module",
+        "event.dataset",
+        "event.hash",
+        "event.kind",
+        "event.category",
+        "event.type",
+    }
 )
-_MOST_CACHED: Final = 256  # masks of rows, one byte a row
+# The columns that an event has with an explicit null, in frames that can tell it from an absent one.
+NULL_FIELDS: Final = "molehunt.null_fields"
+
+
+def is_content(column: str) -> bool:
+    """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
+    return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
 
 
 class Plan:
-    """What a set of rules has in common, worked out once: equal items, literals of each column.
+    """What a set of rules has in common, worked out once.
 
     Args:
         rules: events looked at, and condition, of each rule; None for a rule that no event can match.
     """
 
     def __init__(self, rules: Iterable[tuple[tree.Node, tree.Node] | None]) -> None:
-        interned: dict[tree.Item, tree.Item] = {}
-        self.rules = [rule and (_interned(rule[0], interned), _interned(rule[1], interned)) for rule in rules]
-        literals = {
-            part
-            for item in interned
-            for text in _texts(item.values)
-            for part in text.parts
-            if isinstance(part, str)
-        }
-        written = pl.Series(sorted(literals), dtype=pl.String)
-        self.folded: Mapping[str, str] = dict(zip(written, fold_values(written), strict=True))
-        self._wanted = _wanted(interned, self.folded)
+        by_source: dict[tree.Node, list[tuple[int, tree.Node]]] = {}
+        known: dict[int, list[tuple[int, tree.Node]]] = {}  # by identity: to hash a tree takes long
+        self._kept: list[tree.Node] = []  # ids of objects that are gone might come again
+        for number, rule in enumerate(rules):
+            if rule is None:
+                continue
+            source, condition = rule
+            if id(source) not in known:
+                known[id(source)] = by_source.setdefault(source, [])
+                self._kept.append(source)
+            known[id(source)].append((number, condition))
+        self._groups = [_Group(source, tuple(rules)) for source, rules in by_source.items()]
+        items: dict[tuple[str, ...], list[tree.Item]] = {}
+        for group in self._groups:
+            for item in group.items():
+                items.setdefault(_asked_of(item), []).append(item)
+        self._items = items
+        self._asked: dict[tuple[str, ...], Asked] = {}
+        self.late = Late()
 
-    def wanted(self, columns: tuple[str, ...]) -> Wanted:
-        """The literals that all rules together look for in `columns`."""
-        return self._wanted.get(columns, NOTHING_WANTED)
+    def asked(self, columns: tuple[str, ...]) -> Asked:
+        """What all rules ask of a field, by its columns; worked out when events first have it."""
+        if columns not in self._asked:
+            self._asked[columns] = Asked(self._items[columns])
+        return self._asked[columns]
 
     def match(self, frame: pl.DataFrame, dataset: str) -> pl.DataFrame:
         """Rules and the rows that they match, `SCHEMA`, in order of rule and row.
@@ -70,124 +93,183 @@ class Plan:
             frame: events of one dataset.
             dataset: their `event.dataset`, for frames that do not have the column.
         """
-        batch = Batch(self, frame, dataset)
-        rules: list[NDArray[np.uint32]] = []
-        rows: list[NDArray[np.uint32]] = []
-        for index, rule in enumerate(self.rules):
-            if rule is None:
-                continue
-            found = batch.rows(tree.And(rule))
-            if found is False:
-                continue
-            ids = np.arange(frame.height) if found is True else np.flatnonzero(found)
-            rules.append(np.full(len(ids), index, np.uint32))
-            rows.append(ids.astype(np.uint32))
-        if not rules:
+        if "event.dataset" not in frame.columns and frame.width:
+            frame = frame.with_columns(pl.lit(dataset).alias("event.dataset"))
+        batch = Batch(self, frame)
+        batch.load(columns for group in self._groups for columns in group.looked_at)
+        sources = [batch.source(group.source) for group in self._groups]
+        alive = [(group, source) for group, source in zip(self._groups, sources, strict=True) if source.count]
+        batch.load(columns for group, _ in alive for columns in group.asked)
+        found: list[tuple[int, Rows]] = []
+        for group, source in alive:
+            for number, condition in group.rules:
+                rows = batch.rule(source, condition)
+                if rows is not None and len(rows):
+                    found.append((number, rows))
+        if not found:
             return pl.DataFrame(schema=SCHEMA)
-        return pl.DataFrame({"rule": np.concatenate(rules), "row": np.concatenate(rows)}, schema=SCHEMA)
+        found.sort(key=lambda pair: pair[0])
+        counts = [len(rows) for _, rows in found]
+        numbers = np.repeat(np.array([number for number, _ in found], np.uint32), counts)
+        together = np.concatenate([rows for _, rows in found])
+        return pl.DataFrame({"rule": numbers, "row": together}, schema=SCHEMA)
+
+
+class _Group:
+    """The rules that look at the same events.
+
+    Attributes:
+        source: which events.
+        rules: number and condition of each.
+        looked_at, asked: the columns of every field that `source` and that the conditions ask about.
+    """
+
+    def __init__(self, source: tree.Node, rules: tuple[tuple[int, tree.Node], ...]) -> None:
+        self.source = source
+        self.rules = rules
+        self.looked_at = frozenset(_asked_of(item) for item in tree.items(source))
+        self.asked = frozenset(_asked_of(item) for _, node in rules for item in tree.items(node))
+
+    def items(self) -> Iterator[tree.Item]:
+        """Every item of the rules."""
+        yield from tree.items(self.source)
+        for _, condition in self.rules:
+            yield from tree.items(condition)
+
+
+def _asked_of(item: tree.Item) -> tuple[str, ...]:
+    """The columns that an item asks about, `KEYWORDS` for all."""
+    return item.field.columns if item.field else KEYWORDS
 
 
 class Batch:
     """The events of one batch, encoded as far as the rules ask for it."""
 
-    def __init__(self, plan: Plan, frame: pl.DataFrame, dataset: str) -> None:
-        if "event.dataset" not in frame.columns and frame.width:
-            frame = frame.with_columns(pl.lit(dataset).alias("event.dataset"))
+    def __init__(self, plan: Plan, frame: pl.DataFrame) -> None:
         self._plan = plan
-        self._frame = frame
-        self._columns: dict[tuple[str, ...], Column | None] = {}
-        self._items: dict[int, Rows] = {}
+        self._columns = Columns(frame)
+        self.height = frame.height
+        self._distinct: dict[tuple[str, ...], tuple[Column, Distinct] | None] = {}
+        self._leaves: dict[int, Leaf] = {}
+        self._equal: dict[tuple[tuple[str, ...], int], Leaf] = {}  # of items that ask the same
 
-    def rows(self, node: tree.Node) -> Rows:
-        """The rows for which `node` is true."""
-        match node:
-            case tree.Item():
-                return self._cached(node)
-            case tree.Not(child):
-                found = self.rows(child)
-                return not found if isinstance(found, bool) else _plain(~found)
-            case tree.And(children):
-                return self._joined(children, stop=False)
-            case tree.Or(children):
-                return self._joined(children, stop=True)
+    def load(self, fields: Iterable[tuple[str, ...]]) -> None:
+        """Encode what will be asked for.
 
-    def _joined(self, children: Sequence[tree.Node], *, stop: bool) -> Rows:
-        """And (`stop` on false) or or (`stop` on true) of nodes, looking at no more of them than needed."""
-        result: Rows = not stop
-        for child in children:
-            found = self.rows(child)
-            if found is stop:
-                return stop
-            if isinstance(found, bool):
-                continue
-            if isinstance(result, bool):
-                result = found
+        Args:
+            fields: the columns of each; `KEYWORDS` for all.
+        """
+        wanted: set[tuple[str, ...]] = set()
+        for columns in set(fields):
+            if columns == KEYWORDS:
+                wanted.update((name,) for name in self._content())
             else:
-                result = _plain(result | found if stop else result & found)
-                if result is stop:
-                    return stop
-        return result
+                wanted.add(self._columns.usable(columns))
+        self._columns.load(wanted)
 
-    def _cached(self, item: tree.Item) -> Rows:
-        found = self._items.get(id(item))
+    def _content(self) -> list[str]:
+        """The columns that keywords are looked for in."""
+        return [name for name in self._columns.frame.columns if is_content(name)]
+
+    def source(self, node: tree.Node) -> Leaf:
+        """The rows that a rule looks at."""
+        rows = rows_of([node], self)
+        mask = np.zeros(self.height, bool)
+        if rows is not None:
+            mask[rows] = True
+        return Leaf.of(mask)
+
+    def rule(self, source: Leaf, condition: tree.Node) -> Rows | None:
+        """The rows of `source` that meet `condition`, in order; None if there are plainly none."""
+        children = condition.children if isinstance(condition, tree.And) else (condition,)
+        parts: list[Part] = [source, *children]
+        return rows_of(parts, self)
+
+    def leaf(self, item: tree.Item) -> Leaf:
+        """The rows of an item."""
+        found = self._leaves.get(id(item))
         if found is None:
-            if len(self._items) >= _MOST_CACHED:
-                self._items = {key: rows for key, rows in self._items.items() if isinstance(rows, bool)}
-            found = self._items[id(item)] = self._item(item)
+            columns = _asked_of(item)
+            key = (columns, self._plan.asked(columns).place(item))
+            found = self._equal.get(key)
+            if found is None:
+                found = self._keywords(item) if item.field is None else self._field(item, item.field)
+                found = self._equal[key] = found.denied() if item.negated else found
+            self._leaves[id(item)] = found
         return found
 
-    def _item(self, item: tree.Item) -> Rows:
-        found = self._keywords(item) if item.field is None else self._field(item, item.field)
-        if not item.negated:
-            return found
-        return not found if isinstance(found, bool) else _plain(~found)
+    def _field(self, item: tree.Item, field: tree.Field) -> Leaf:
+        looked = self._looked(field.columns)
+        if looked is None:
+            return self._absent(item, field)
+        column, distinct = looked
+        values = distinct.possible(item)
+        if not values:
+            return Leaf.never(self.height)
+        plain = not any(_asks_rows(value) for value in values)
+        if plain and not item.every:
+            return Leaf.valued(column, either([distinct.matching(value) for value in values]))
+        if plain and not column.is_list:
+            return Leaf.valued(column, _common([distinct.matching(value) for value in values]))
+        return Leaf.lazy(self.height, lambda: self._by_row(item, field, column, distinct))
 
-    def _field(self, item: tree.Item, field: tree.Field) -> Rows:
-        column = self._column(field)
-        ofrows = [value for value in item.values if _asks_rows(value)]
-        ofvalues = [value for value in item.values if not _asks_rows(value)]
-        answers: list[Rows] = [self._row_answer(value, field, column) for value in ofrows]
-        if ofvalues and column is None:
-            answers.append(False)
-        elif ofvalues and column is not None:
-            masks = [column.distinct.matching(value) for value in ofvalues]
-            if item.every and column.is_list:
-                answers += [_rows(column, mask) for mask in masks]
-            else:
-                link = np.logical_and if item.every else np.logical_or
-                answers.append(_rows(column, link.reduce(masks)))
-        return _linked(answers, every=item.every)
+    def _null(self, field: tree.Field) -> Mask:
+        """The rows that have the field with an explicit null, where the frame can tell."""
+        if NULL_FIELDS not in self._columns.names:
+            return np.zeros(self.height, bool)
+        named = [pl.col(NULL_FIELDS).list.contains(name) for name in field.columns]
+        asked = pl.any_horizontal(named).fill_null(value=False).alias("null")
+        return self._columns.frame.select(asked)["null"].to_numpy()
 
-    def _row_answer(self, value: tree.Value, field: tree.Field, column: Column | None) -> Rows:
+    def _absent(self, item: tree.Item, field: tree.Field) -> Leaf:
+        """An item on a field that no event of the batch has a value of."""
+        link = all if item.every else any
+        if NULL_FIELDS in self._columns.names and any(isinstance(v, tree.Exists) for v in item.values):
+            null = self._null(field)
+            masks = [
+                null == v.exists if isinstance(v, tree.Exists) else np.full(self.height, _true_of_nothing(v))
+                for v in item.values
+            ]
+            return Leaf.of(np.asarray((np.logical_and if item.every else np.logical_or).reduce(masks)))
+        return Leaf.constant(self.height, truth=link(_true_of_nothing(value) for value in item.values))
+
+    def _by_row(self, item: tree.Item, field: tree.Field, column: Column, distinct: Distinct) -> Mask:
+        masks = [self._row_answer(value, field, column, distinct) for value in item.values]
+        return np.asarray((np.logical_and if item.every else np.logical_or).reduce(masks))
+
+    def _row_answer(self, value: tree.Value, field: tree.Field, column: Column, distinct: Distinct) -> Mask:
         match value:
             case tree.Null():
-                return True if column is None else _plain(~column.present())
+                return ~column.present()
             case tree.Exists(exists):
-                if column is None:
-                    return not exists
-                present = column.present()
-                return _plain(present if exists else ~present)
-            case tree.AnyOf(values):
-                return _linked([self._row_answer(one, field, column) for one in values], every=False)
+                there = column.present() | self._null(field)
+                return there if exists else ~there
+            case tree.AnyOf(values) if _asks_rows(value):
+                answers = [self._row_answer(one, field, column, distinct) for one in values]
+                return np.asarray(np.logical_or.reduce(answers))
             case tree.Reference():
                 return self._reference(value, field)
-        raise TypeError(f"{value!r} is not asked of rows")
+        return column.mask(distinct.matching(value))
 
-    def _reference(self, value: tree.Reference, field: tree.Field) -> Rows:
-        """Rows where the field's text equals, starts, ends with or contains the other's, whatever the case.
+    def _reference(self, value: tree.Reference, field: tree.Field) -> Mask:
+        """Rows where the field's text equals, starts, ends with or contains the other's.
 
         Where either has several values, any pair will do.
         """
-        mine, theirs = series_of(field, self._frame), series_of(value.field, self._frame)
-        if mine is None or theirs is None:
-            return False
+        mask = np.zeros(self.height, bool)
+        usable = [self._columns.usable(one.columns) for one in (field, value.field)]
+        if not all(usable):
+            return mask
+        mine, theirs = (joined_series(columns, self._columns.frame) for columns in usable)
         pairs = pl.DataFrame({"a": mine, "b": theirs}).with_row_index("row")
         for name in ("a", "b"):
             if isinstance(pairs.schema[name], pl.List):
                 pairs = pairs.explode(name)
         pairs = pairs.drop_nulls()
-        both = {name: Distinct(pairs[name], NOTHING_WANTED, {}).folded.alias(name) for name in ("a", "b")}
-        pairs = pairs.with_columns(**both)
+        written = {name: texts(pairs[name]) for name in ("a", "b")}
+        pairs = pairs.with_columns(
+            (series if value.cased else fold_values(series)).alias(name) for name, series in written.items()
+        )
         a, b = pl.col("a"), pl.col("b")
         asked = {
             (False, False): a == b,
@@ -195,31 +277,37 @@ class Batch:
             (False, True): a.str.ends_with(b),
             (True, True): a.str.contains(b, literal=True),
         }[value.starts, value.ends]
-        mask = np.zeros(self._frame.height, bool)
         mask[pairs.filter(asked)["row"].to_numpy()] = True
-        return _plain(mask)
+        return mask
 
-    def _keywords(self, item: tree.Item) -> Rows:
+    def _keywords(self, item: tree.Item) -> Leaf:
         """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
-        fields = [tree.Field(name, (name,)) for name in self._frame.columns if _is_content(name)]
-        columns = [column for field in fields if (column := self._column(field, KEYWORDS)) is not None]
-        answers = [
-            _linked([_rows(column, column.distinct.matching(value)) for column in columns], every=False)
-            for value in item.values
-        ]
-        return _linked(answers, every=item.every)
+        masks = {value: np.zeros(self.height, bool) for value in item.values}
+        for name in self._content():
+            looked = self._looked((name,), KEYWORDS)
+            if looked is None:
+                continue
+            column, distinct = looked
+            for value in distinct.possible(item):
+                found = distinct.matching(value)
+                if len(found):
+                    masks[value] |= column.mask(found)
+        link = np.logical_and if item.every else np.logical_or
+        return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
 
-    def _column(self, field: tree.Field, wanted: tuple[str, ...] = ()) -> Column | None:
-        key = (*field.columns, *wanted)
-        if key not in self._columns:
-            series = series_of(field, self._frame)
-            literals = self._plan.wanted(wanted or field.columns)
-            self._columns[key] = None if series is None else Column(series, literals, self._plan.folded)
-        return self._columns[key]
-
-
-def _is_content(name: str) -> bool:
-    return not name.startswith(NOT_CONTENT) and ".geo." not in name and name != "@timestamp"
+    def _looked(
+        self, columns: tuple[str, ...], asked: tuple[str, ...] | None = None
+    ) -> tuple[Column, Distinct] | None:
+        """The values of the first of `columns` that has one, and what `asked` makes of them."""
+        key = (*columns, *(asked or ()))
+        if key not in self._distinct:
+            usable = self._columns.usable(columns)
+            column = self._columns.of(usable) if usable else None
+            questions = self._plan.asked(asked or columns)
+            self._distinct[key] = (
+                (column, Distinct(column.values, questions, self._plan.late)) if column else None
+            )
+        return self._distinct[key]
 
 
 def _asks_rows(value: tree.Value) -> bool:
@@ -228,70 +316,20 @@ def _asks_rows(value: tree.Value) -> bool:
     return isinstance(value, tree.Null | tree.Exists | tree.Reference)
 
 
-def _rows(column: Column, values: NDArray[np.bool_]) -> Rows:
-    return _plain(column.rows(values)) if values.any() else False
+def _true_of_nothing(value: tree.Value) -> bool:
+    match value:
+        case tree.Null():
+            return True
+        case tree.Exists(exists):
+            return not exists
+        case tree.AnyOf(values):
+            return any(_true_of_nothing(inner) for inner in values)
+    return False
 
 
-def _plain(mask: NDArray[np.bool_]) -> Rows:
-    """False if no row is true, so that whoever asks can stop there."""
-    return mask if mask.any() else False
-
-
-def _linked(answers: Sequence[Rows], *, every: bool) -> Rows:
-    result: Rows = every
-    for answer in answers:
-        if answer is (not every):
-            return answer
-        if isinstance(answer, bool):
-            continue
-        if isinstance(result, bool):
-            result = answer
-        elif every:
-            result = result & answer
-        else:
-            result = result | answer
-    return result if isinstance(result, bool) else _plain(result)
-
-
-def _interned(node: tree.Node, known: dict[tree.Item, tree.Item]) -> tree.Node:
-    match node:
-        case tree.Item():
-            return known.setdefault(node, node)
-        case tree.Not(child):
-            return tree.Not(_interned(child, known))
-        case tree.And(children):
-            return tree.And(tuple(_interned(child, known) for child in children))
-        case tree.Or(children):
-            return tree.Or(tuple(_interned(child, known) for child in children))
-
-
-def _texts(values: Iterable[tree.Value]) -> Iterable[tree.Text]:
-    for value in values:
-        if isinstance(value, tree.Text):
-            yield value
-        elif isinstance(value, tree.AnyOf):
-            yield from _texts(value.values)
-
-
-def _wanted(items: Iterable[tree.Item], folded: Mapping[str, str]) -> dict[tuple[str, ...], Wanted]:
-    asked: dict[tuple[str, ...], list[Shape]] = {}
-    for item in items:
-        columns = item.field.columns if item.field else KEYWORDS
-        asked.setdefault(columns, []).extend(shape(text, folded) for text in _texts(item.values))
-
-    def those(shapes: Sequence[Shape], *, equal: bool, cased: bool) -> frozenset[str]:
-        return frozenset(
-            one.literal
-            for one in shapes
-            if one.cased == cased
-            and (one.kind == "equals") == equal
-            and (equal or len(one.literal) >= SHORTEST)
-        )
-
-    return {
-        columns: Wanted(
-            {cased: those(shapes, equal=True, cased=cased) for cased in (False, True)},
-            {cased: those(shapes, equal=False, cased=cased) for cased in (False, True)},
-        )
-        for columns, shapes in asked.items()
-    }
+def _common(sets: list[Rows]) -> Rows:
+    """The values that are in all of `sets`."""
+    common = sets[0]
+    for other in sets[1:]:
+        common = np.intersect1d(common, other, assume_unique=True)
+    return common

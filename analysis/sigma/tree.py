@@ -109,13 +109,18 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class TimePart:
-    """A part of a point in time, in UTC: minute, hour, day, week (ISO 8601), month or year."""
+    """A part of a point in time, in UTC: minute, hour, day, week (ISO 8601), month or year.
+
+    `operator` is eq, lt, lte, gt or gte.
+    """
 
     part: str
     number: int
+    operator: str = "eq"
 
     def __str__(self) -> str:
-        return f"{self.part} {self.number}"
+        how = "" if self.operator == "eq" else f"{self.operator} "
+        return f"{self.part} {how}{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +130,12 @@ class Reference:
     field: Field
     starts: bool = False
     ends: bool = False
+    cased: bool = False
 
     def __str__(self) -> str:
         how = {(True, True): "contains", (True, False): "starts with", (False, True): "ends with"}
-        return f"{how.get((self.starts, self.ends), 'equals')} field {self.field.name}"
+        cased = " (case-sensitive)" if self.cased else ""
+        return f"{how.get((self.starts, self.ends), 'equals')} field {self.field.name}{cased}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +238,16 @@ def items(node: Node) -> tuple[Item, ...]:
             return items(child)
         case And(children) | Or(children):
             return tuple(item for child in children for item in items(child))
+
+
+def size(node: Node) -> int:
+    """How many values `node` asks for, with all that one written value stands for."""
+    return sum(forms(value) for item in items(node) for value in item.values)
+
+
+def forms(value: Value) -> int:
+    """How many values one written value stands for."""
+    return sum(map(forms, value.values)) if isinstance(value, AnyOf) else 1
 
 
 def fields(node: Node) -> tuple[Field, ...]:
