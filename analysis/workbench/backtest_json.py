@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.finding import Finding
-    from analysis.workbench.chosen import Chosen
+    from analysis.workbench.chosen import Chosen, Detection
     from analysis.workbench.cost import Cost
     from analysis.workbench.judged import Precision
     from analysis.workbench.replay import Replay, Replayed
@@ -37,11 +37,11 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
     return orjson.dumps(whole, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2).decode()
 
 
-def kind(one: Replayed) -> str:
+def kind(one: Detection) -> str:
     """What kind of rule it is."""
-    if isinstance(one.detection, Rule):
+    if isinstance(one, Rule):
         return "rule"
-    return "anomaly" if isinstance(one.detection, AnomalyRule) else "correlation"
+    return "anomaly" if isinstance(one, AnomalyRule) else "correlation"
 
 
 def _rule(one: Replayed, done: Replay) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _rule(one: Replayed, done: Replay) -> dict[str, Any]:
         "id": rule.id,
         "name": rule.name,
         "title": rule.title,
-        "kind": kind(one),
+        "kind": kind(rule),
         "level": rule.level.name.lower(),
         "path": str(rule.path),
         "hits": tally.hits,

@@ -23,6 +23,8 @@ _VALUES: Final = 5
 _FINDINGS: Final = 3
 _DAYS: Final = 35  # in a row each; more are told by weeks
 _VALUE_LETTERS: Final = 160
+_REASONS: Final = 20
+_TITLES: Final = 3
 
 
 def render(done: Replay, lake: Path, *, details: bool) -> None:
@@ -33,7 +35,7 @@ def render(done: Replay, lake: Path, *, details: bool) -> None:
     if done.strangers:
         screen.say(f"Verdicts on rules that were not asked about: {', '.join(done.strangers)}")
     if len(done.replayed) > 1:
-        _summary(screen, done)
+        _summary(screen, done, details=details)
     if details or len(done.replayed) <= _DETAILED:
         for one in done.replayed:
             screen.say()
@@ -51,7 +53,7 @@ def _length(done: Replay) -> int:
     return (done.dates[1] - done.dates[0] + timedelta(days=1)).days if done.dates else 0
 
 
-def _summary(screen: Screen, done: Replay) -> None:
+def _summary(screen: Screen, done: Replay, *, details: bool) -> None:
     """All rules, a line each; those without a hit by why."""
     loud = sorted(
         (one for one in done.replayed if one.tally.hits),
@@ -68,7 +70,7 @@ def _summary(screen: Screen, done: Replay) -> None:
         row.append("-" if one.counters else f"{one.findings:,}")
         if judged:
             row.append(_short(one.precision))
-        row += [f"{one.cost.seconds:.3f}", share(one.cost.seconds, whole), one.detection.level.name.lower()]
+        row += [*_short_cost(one.cost, whole), one.detection.level.name.lower()]
         rows.append([*row, one.detection.title])
     screen.say()
     if rows:
@@ -81,12 +83,14 @@ def _summary(screen: Screen, done: Replay) -> None:
         "alerts a day: one for each rule, account and day. Rules with - for findings only serve others, and "
         f"make none. Matching took {_seconds(done.seconds)} for all together."
     )
-    _without_hits(screen, done)
+    if any(one.cost.measured < one.cost.events for one in done.replayed):
+        screen.say("CPU s is of each rule alone, reckoned from a part of its events.")
+    _without_hits(screen, done, details=details)
     if len(done.replayed) > _DETAILED:
         screen.say("Name one rule, or say --details, for its days, accounts and values.")
 
 
-def _without_hits(screen: Screen, done: Replay) -> None:
+def _without_hits(screen: Screen, done: Replay, *, details: bool) -> None:
     quiet = [one for one in done.replayed if not one.tally.hits]
     reasons: dict[str, list[str]] = {}
     for one in quiet:
@@ -95,16 +99,18 @@ def _without_hits(screen: Screen, done: Replay) -> None:
     if silent:
         screen.say(f"{many(len(silent), 'rule')} ran without a hit.")
     if reasons:
+        ordered = sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+        shown = ordered if details else ordered[:_REASONS]
+        rows = [[str(len(titles)), reason, _few(titles)] for reason, titles in shown]
         screen.say()
         screen.say(f"{many(sum(map(len, reasons.values())), 'rule')} could not run, or not yet:")
-        screen.rows(
-            [("", "right"), ("", "fold"), ("", "fold")],
-            [
-                [str(len(titles)), reason, ", ".join(titles[:3]) + (" …" if len(titles) > 3 else "")]  # noqa: PLR2004 - enough to know them by
-                for reason, titles in sorted(reasons.items(), key=lambda pair: -len(pair[1]))
-            ],
-            indent=2,
-        )
+        screen.rows([("", "right"), ("", "fold"), ("", "fold")], rows, indent=2)
+        if len(ordered) > len(shown):
+            screen.say(f"and for {many(len(ordered) - len(shown), 'reason')} more; --json has them all")
+
+
+def _few(titles: Sequence[str]) -> str:
+    return ", ".join(titles[:_TITLES]) + (" …" if len(titles) > _TITLES else "")
 
 
 def _a_day(one: Replayed, done: Replay) -> str:
@@ -118,10 +124,14 @@ def _short(precision: Precision | None) -> str:
     return f"{precision.right}/{precision.right + precision.wrong}"
 
 
+def _short_cost(cost: Cost, whole: float) -> list[str]:
+    return [f"{cost.seconds:.3f}", share(cost.seconds, whole)] if cost.measured else ["-", "-"]
+
+
 def _rule(screen: Screen, one: Replayed, done: Replay) -> None:
     """One rule in full."""
     rule = one.detection
-    screen.say(f"{rule.title}  [{rule.level.name.lower()} {kind(one)}]", style="bold")
+    screen.say(f"{rule.title}  [{rule.level.name.lower()} {kind(rule)}]", style="bold")
     whole = sum(other.cost.seconds for other in done.replayed)
     rows = [
         ["rule", f"{near(rule.path)}  {rule.id}"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EVENTS: Final = 2_000_000  # rules times events of a dataset, about, that are measured
 _LEAST: Final = 2_000  # events of a dataset
-_MOST_SECONDS: Final = 60.0  # for all rules together
+_MOST_SECONDS: Final = 30.0  # for all rules together
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,14 @@ class Opened:
                     found[part.dataset] = found.get(part.dataset, 0) + part.rows
         return dict(sorted(found.items()))
 
+    def sensors(self) -> dict[str, list[str]]:
+        """By dataset, the sensors that read its events."""
+        found: dict[str, set[str]] = {}
+        for manifest in self.lake.manifests:
+            for part in manifest.parts:
+                found.setdefault(part.dataset, set()).add(manifest.sensor)
+        return {dataset: sorted(names) for dataset, names in sorted(found.items())}
+
     def dates(self, days: Days) -> tuple[date, date] | None:
         """The first and the last day: as asked for or, where that is open, as the lake has it; or None."""
         on = [part.day for manifest in self.lake.manifests for part in manifest.parts if days.holds(part.day)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -11,22 +10,21 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.anomaly import Anomalies
-from analysis.sigma import Correlations, Findings, Suppressed, tree
-from analysis.sigma.match import Plan
+from analysis.sigma import Correlations, Findings, Suppressed
 from analysis.sigma.quote import NO_TIME
 from analysis.workbench.chosen import counted
 from analysis.workbench.cost import Cost, Costs
 from analysis.workbench.hits import SCHEMA, Hits, Loudest
 from analysis.workbench.judged import Judge, Precision
+from analysis.workbench.looked import Looked
 from analysis.workbench.reads import columns_read
 from analysis.workbench.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import date
 
     from analysis.finding import Finding, HeldBack
-    from analysis.sigma.rule import Rule
     from analysis.workbench.chosen import Chosen, Detection
     from analysis.workbench.hits import Loud
     from analysis.workbench.opened import Days, Opened
@@ -131,7 +129,7 @@ class _Run:
         self._findings, self._correlations = Findings(pack), Correlations(pack)
         self._anomalies = Anomalies(chosen.anomalies, opened.context)
         self._costs = Costs(chosen, opened.context)
-        self._looked = _Looked(pack.rules)
+        self._looked = Looked(pack.rules)
         self._seconds = 0.0
 
     def count(self, frame: pl.DataFrame, matches: pl.DataFrame) -> None:
@@ -225,29 +223,3 @@ class _Run:
             host = "" if each.account else each.host
             rows.append((place, day, each.account, host, verdict, 1, each.first_seen, each.last_seen))
         return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-class _Looked:
-    """Counts the events that rules look at, whether they match or not."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._sources = list(dict.fromkeys(rule.source for rule in rules if rule.source is not None))
-        self._of_rule = {
-            rule.id: self._sources.index(rule.source) for rule in rules if rule.source is not None
-        }
-        self._plan = Plan((tree.ALWAYS, source) for source in self._sources)
-        self._counts: Counter[tuple[int, str]] = Counter()
-
-    def add(self, frame: pl.DataFrame, dataset: str) -> None:
-        """Take in a batch."""
-        for number, events in self._plan.match(frame, dataset).group_by("rule").len().iter_rows():
-            self._counts[number, dataset] += events
-
-    def of(self, ids: Iterable[str]) -> dict[str, int]:
-        """Events by dataset; where several rules look at one dataset, those of the one that sees most."""
-        sources = {self._of_rule[key] for key in ids if key in self._of_rule}
-        found: dict[str, int] = {}
-        for (source, dataset), events in sorted(self._counts.items()):
-            if source in sources:
-                found[dataset] = max(events, found.get(dataset, 0))
-        return found
