@@ -16,7 +16,7 @@ from analysis.sigma.sieve import Sieve, Sifted
 from analysis.sigma.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -121,7 +121,8 @@ class RulePack:
     def plan(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
         """The rules and correlations that no event of the input can match, and why.
 
-        Rules that only serve others are left to those.
+        Also those that ran out of time on some event. Rules that only serve others are left to those. Time
+        runs out in `match`, so ask after it.
 
         Args:
             columns: dataset → the columns that any of its events has.
@@ -142,11 +143,30 @@ class RulePack:
             stuck |= dict.fromkeys(_keys(correlation), reasons[0])
             if not correlation.silent:
                 not_run.append(NotRun(correlation.id, correlation.title, "; ".join(reasons)))
-        return not_run
+        return [*not_run, *self._late()]
+
+    def _late(self) -> Iterator[NotRun]:
+        """The rules whose regular expressions were given up on some text."""
+        late = {one.pattern: one for plan in (self._plan, self._sieve.plan) for one in plan.late.timed_out()}
+        for rule in self.rules if late else ():
+            for source in dict.fromkeys(_regexes(rule.condition)):
+                if source in late:
+                    yield NotRun(rule.id, rule.title, f"not run on every event: {late[source]}")
 
     def blocked(self, columns: Mapping[str, Collection[str]]) -> list[str | None]:
         """For each rule of `rules`, why no event of the input can match it; None if one can."""
         return [_blocked(rule, columns) for rule in self.rules]
+
+
+def _regexes(node: tree.Node) -> Iterator[str]:
+    """The regular expressions of a condition, as `TimedOut.pattern` names them."""
+    values = [value for item in tree.items(node) for value in item.values]
+    while values:
+        value = values.pop()
+        if isinstance(value, tree.AnyOf):
+            values += value.values
+        elif isinstance(value, tree.Regex):
+            yield str(value)
 
 
 def _keys(rule: Rule | Correlation) -> tuple[str, ...]:

@@ -40,6 +40,9 @@ class Sieve:
 
     Args:
         rules: with the filters that are in force.
+
+    Attributes:
+        plan: the conditions of the filters.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -51,7 +54,7 @@ class Sieve:
         ]
         schema = {"rule": pl.UInt32, "filter": pl.UInt32, "condition": pl.UInt32}
         self._links = pl.DataFrame(links, schema=schema, orient="row")
-        self._plan = Plan((tree.ALWAYS, node) for node in conditions)
+        self.plan = Plan((tree.ALWAYS, node) for node in conditions)
         self._columns = _read_by(conditions)
 
     def sift(self, frame: pl.DataFrame, dataset: str, matches: pl.DataFrame) -> Sifted:
@@ -67,7 +70,7 @@ class Sieve:
             return Sifted(matches, pl.DataFrame(schema=HELD))
         rows = asked["row"].unique().sort()
         events = frame if self._columns is None else frame.select(self._read(frame))
-        answers = self._plan.match(events[rows], dataset)
+        answers = self.plan.match(events[rows], dataset)
         passed = pl.DataFrame({"condition": answers["rule"], "row": rows.gather(answers["row"])})
         stopped = asked.join(passed, on=["condition", "row"], how="anti", maintain_order="left")
         held = stopped.unique(["rule", "row"], keep="first", maintain_order=True).select(*HELD)
