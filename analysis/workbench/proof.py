@@ -40,11 +40,11 @@ def written(rule: Rule, lines: Sequence[Likeness], called_false: int, owned: Own
     selection = [f"        {_key(one.key)}:{_values(one.written)}" for one in lines]
     same = f"molehunt:filter:{rule.id}:{chr(10).join(selection)}"
     title = f"{rule.title}: not {'; '.join(shortened(str(one), _LONGEST_LINE) for one in lines)}"
-    hits = f"{called_false} hit{'s' if called_false != 1 else ''}"
+    hits = f"{called_false} hits that were" if called_false != 1 else "1 hit that was"
     head = {
         "title": shortened(title, _LONGEST_TITLE),
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, same)),
-        "description": f"Fits {hits} that were called false, and none that is known to be true.",
+        "description": f"Fits {hits} called false, and none that is known to be true.",
         "owner": owned.owner,
         "reason": owned.reason,
         "expires": owned.expires and owned.expires.isoformat(),

@@ -84,7 +84,13 @@ def choices(likenesses: Sequence[Likeness], answers: Answers) -> list[Choice]:
             if chosen is None or (one.others < chosen.others and one.others * 2 <= chosen.others):
                 chosen = one
     rest = sorted((one for one in found if one is not chosen), key=lambda one: (one.others, len(one.lines)))
-    return [] if chosen is None else [chosen, *rest]
+    useful = (one for one in rest if not any(_does_as_much(other, one) for other in found))
+    return [] if chosen is None else [chosen, *useful]
+
+
+def _does_as_much(one: Choice, more: Choice) -> bool:
+    """Whether lines could be left out of `more` without sparing fewer."""
+    return set(one.lines) < set(more.lines) and one.others <= more.others
 
 
 def nearest(likenesses: Sequence[Likeness], answers: Answers) -> NDArray[np.intp]:

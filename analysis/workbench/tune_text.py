@@ -89,7 +89,7 @@ def _alternatives(tuned: Tuned) -> Iterator[str]:
     if others:
         yield ""
         yield "Others that would do:"
-    for one in others:
+    for one in others[:_FEW]:
         yield f"  removes {one.others:,} not judged: {'; '.join(str(line) for line in _of(tuned, one))}"
 
 
