@@ -251,6 +251,18 @@ def test_the_last_day_is_the_one_that_is_written(expires: str, tmp_path: Path) -
     assert by_day == [2, 2, 3]
 
 
+def test_a_pack_that_was_kept_forgets_no_expiry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLEHUNT_CACHE", str(tmp_path / "kept"))
+    (tmp_path / "r.yml").write_text(
+        BASE + "---\n" + filter_text(expires="2026-03-01", **{"rule-hash": "sha256:00"})
+    )
+    for day, count, told in ((DAY, 2, "has changed"), (date(2026, 3, 2), 3, "expired")) * 2:
+        pack = RulePack.load([tmp_path / "r.yml"], taxonomy=AsWritten(), day=day)
+        assert len(pack.match(raw_frame(EVENTS), "")) == count
+        assert [told in note.message for note in pack.notes] == [True]
+    assert list((tmp_path / "kept").glob("*.pack"))
+
+
 def test_the_hash_is_of_what_a_rule_looks_for_and_not_of_its_words(tmp_path: Path) -> None:
     def of(text: str) -> str:
         return rule_hash(pack_of(tmp_path, text).rules[0].document)
