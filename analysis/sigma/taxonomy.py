@@ -77,6 +77,17 @@ class AsWritten(Taxonomy):
         return tree.ALWAYS
 
 
+def logsources() -> tuple[Logsource, ...]:
+    """Every logsource that the table names: a product's own categories, categories, services, products."""
+    tables = _logsources()
+    return (
+        *(Logsource(one, product) for product, own in tables["product_categories"].items() for one in own),
+        *(Logsource(one) for one in tables["categories"]),
+        *(Logsource(None, product, one) for product, own in tables["services"].items() for one in own),
+        *(Logsource(None, product) for product in tables["products"]),
+    )
+
+
 def is_column(name: str) -> bool:
     """Whether `name` is a column of the schema or one that analysis adds."""
     root, dot, _ = name.partition(".")

@@ -53,8 +53,7 @@ def event_at(place: str, zone: tzinfo | None = None) -> pl.DataFrame:
         own = _written_in_ecs(path, line)
         if own is not None:
             return own
-    source, sensor = _source(file, zone)
-    found = _at(source, sensor, line)
+    found = _read(file, line, zone)
     if found.height > 1 and said["nth"] is None:
         raise EventError(
             f"{place} holds {found.height} events; say which one: {place}:1 to {place}:{found.height}"
@@ -90,8 +89,8 @@ def _written_in_ecs(path: Path, line: int) -> pl.DataFrame | None:
     return frame[[series.name for series in frame if series.null_count() == 0]]
 
 
-def _source(file: str, zone: tzinfo | None) -> tuple[Source, Sensor]:
-    """The log that is meant, and the sensor that reads it."""
+def _read(file: str, line: int, zone: tzinfo | None) -> pl.DataFrame:
+    """The events at a line of the log that is meant, by the sensor that reads it."""
     disk = Path(file)
     cut = -1
     while not disk.is_file() and (cut := file.find("!", cut + 1)) >= 0:
@@ -101,15 +100,17 @@ def _source(file: str, zone: tzinfo | None) -> tuple[Source, Sensor]:
         raise EventError(f"{file} {missing}")
     others = []
     for item in intake.found([disk], lambda _path: zone):
-        if isinstance(item, tuple) and item[0].path == file:
-            return item
-        if not isinstance(item, tuple):
+        if isinstance(item, tuple):
+            if item[0].path == file:
+                return _at(*item, line)
+            others.append(item[0].path)
+        elif item.path == file:
             reason = "it is empty" if isinstance(item, Source) else item.reason
-            if item.path == file:
-                raise EventError(f"{file} cannot be read: {reason}")
-        others.append(item[0].path if isinstance(item, tuple) else item.path)
+            raise EventError(f"{file} cannot be read: {reason}")
+        else:
+            others.append(item.path)
     names = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")  # noqa: PLR2004 - enough to see the form
-    raise EventError(f"{file} is an archive; name a file in it: {names}" if others else f"{file} is empty")
+    raise EventError(f"{file} is none of what {disk} holds; name one of them: {names}")
 
 
 def _at(source: Source, sensor: Sensor, line: int) -> pl.DataFrame:
@@ -120,14 +121,20 @@ def _at(source: Source, sensor: Sensor, line: int) -> pl.DataFrame:
         if found.height:
             return found
         called = kind
-        before = max([before, *numbers.filter(numbers < line)])
-        after = min([*([after] if after else []), *numbers.filter(numbers > line)], default=0)
+        below, above = _end(numbers.filter(numbers < line).max()), _end(numbers.filter(numbers > line).min())
+        before = max(before, below)
+        after = min(after or above, above or after)
     for unread in source.unread:
         if line in (unread.line, unread.frame):
             raise EventError(f"{source.path}:{line} could not be read: {unread.reason}")
     beside = " and ".join(f"{called} {number}" for number in (before, after) if number)
     hint = f"; the nearest begin at {beside}" if beside else ""
     raise EventError(f"no event of {source.path} begins at {line}{hint}")
+
+
+def _end(number: object) -> int:
+    """The least or the greatest of some numbers; 0 if there is none."""
+    return number if isinstance(number, int) else 0
 
 
 def _numbered(source: Source, sensor: Sensor) -> Iterator[tuple[pl.DataFrame, str, pl.Series]]:

@@ -12,6 +12,7 @@ from analysis.sigma.correlation import Correlation
 from analysis.sigma.documents import read, rule_files
 from analysis.sigma.filters import unowned
 from analysis.sigma.load import bundled_rules
+from analysis.workbench.drafting import UNSAID
 from analysis.workbench.issue import Issue
 from analysis.workbench.validators import validated
 from sensors.schema import dictionary
@@ -93,6 +94,9 @@ def _checked(document: Document, one: Rule | Correlation | None, pack: RulePack)
     tags = [str(tag) for tag in tags] if isinstance(tags, list) else []
     yield from _tags(document, tags)
     yield from _texts(document)
+    if UNSAID in (value.get("falsepositives") or ()):
+        message = "`falsepositives:` is as `molehunt rules new` left it; say what else could explain it"
+        yield Issue.of(document.error(message, "falsepositives"), "draft", warning=True)
     ours = document.path.resolve().is_relative_to(bundled_rules())
     if "filter" not in value and (ours or any(tag.startswith("molehunt.") for tag in tags)):
         yield from _ours(document, tags)
