@@ -31,8 +31,8 @@ def read_verdicts(path: Path) -> pl.DataFrame:
 
     Args:
         path: CSV, in any encoding and with any delimiter that spreadsheets write. `rule` (id or name) and
-            `verdict` (true or false) are needed; `account`, `file` and `line` say which of its hits are
-            meant, all of them if none does.
+            `verdict` (true or false) are needed; `account`, or `file` and `line`, say which of its hits
+            are meant, all of them if neither does.
 
     Returns:
         A row a verdict, in the order of the file, with the columns of `SCHEMA`; null where nothing is said.
@@ -82,6 +82,6 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> dict[str, object]:
     number = said["line"]
     if number is not None and not (number.isascii() and number.isdigit()):
         raise click.ClickException(f"{path}:{line}: line {number!r} is no number of a line")
-    if number is not None and said["file"] is None:
-        raise click.ClickException(f"{path}:{line}: a line without a file; give the log's path too")
+    if (number is None) != (said["file"] is None):
+        raise click.ClickException(f"{path}:{line}: a file and a line go together; give both, or neither")
     return {**said, "verdict": verdict, "line": None if number is None else int(number)}
