@@ -233,4 +233,4 @@ def _pattern(value: object) -> str:
 def _scalar(value: object) -> str:
     """A value as YAML on one line."""
     text: str = yaml.safe_dump(value, width=2**20, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+    return text.removesuffix("...\n").removesuffix("\n")
