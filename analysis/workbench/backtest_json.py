@@ -30,7 +30,7 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
         "events": sum(done.rows.values()),
         "datasets": done.rows,
         "cpu_seconds": round(done.seconds, 4),
-        "errors": list(chosen.errors),
+        "errors": [str(error) for error in chosen.errors],
         "verdicts_on_other_rules": list(done.strangers),
         "rules": [_rule(one, done) for one in done.replayed],
     }

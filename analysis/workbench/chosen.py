@@ -24,6 +24,17 @@ class NoSuchRuleError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with a file of rules; the text begins with the file and the line."""
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """Rules, ready to run.
 
@@ -32,19 +43,20 @@ class Chosen:
         anomalies: the anomaly rules of the pack.
         detections: those that were chosen, in order of file.
         counters: the titles of the rules that count one which makes no findings of its own, by its id.
-        errors: what is wrong with them, each with its file and line; what could not be loaded is not chosen.
+        errors: what is wrong with them; what could not be loaded is not chosen.
     """
 
     pack: RulePack
     anomalies: tuple[AnomalyRule, ...]
     detections: tuple[Detection, ...]
     counters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    errors: tuple[str, ...] = ()
+    errors: tuple[Wrong, ...] = ()
 
-    def only(self, one: Detection) -> Chosen:
-        """One of the chosen, with what it counts."""
-        ids = counted(one, self.pack)
-        return Chosen(self.pack.only(ids), tuple(each for each in self.anomalies if each.id in ids), (one,))
+    def only(self, *some: Detection) -> Chosen:
+        """Some of the chosen, with what they count."""
+        ids = {key for one in some for key in counted(one, self.pack)}
+        anomalies = tuple(each for each in self.anomalies if each.id in ids)
+        return Chosen(self.pack.only(ids), anomalies, some, self.counters)
 
 
 def choose(
@@ -78,7 +90,7 @@ def choose(
         tuple(one for one in anomalies if one.id in needed),
         tuple(chosen),
         _counters(chosen, every),
-        tuple(text for path, text in errors if _below(path, roots)),
+        tuple(error for error in errors if _below(error.path, roots)),
     )
 
 
@@ -108,15 +120,15 @@ def _counters(chosen: Iterable[Detection], every: Iterable[Detection]) -> dict[s
     }
 
 
-def _anomalies(pack: RulePack) -> tuple[list[AnomalyRule], list[tuple[Path, str]]]:
+def _anomalies(pack: RulePack) -> tuple[list[AnomalyRule], list[Wrong]]:
     """The anomaly rules of a pack, and everything wrong with any of its files."""
     found = []
-    errors = [(error.path, str(error)) for error in pack.errors]
+    errors = [Wrong(error.path, str(error)) for error in pack.errors]
     for document, path in pack.anomalies:
         try:
             found.append(parse(document, path))
         except AnomalyError as error:
-            errors.append((path, str(error)))
+            errors.append(Wrong(path, str(error)))
     return found, errors
 
 

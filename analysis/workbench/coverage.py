@@ -46,7 +46,7 @@ def command(
     placeholders = opened.context.site.placeholders if opened else None
     chosen = choose([str(folder) for folder in folders], (), placeholders)
     for error in chosen.errors:
-        click.echo(error, err=True)
+        click.echo(str(error), err=True)
     rules = covered(chosen, opened)
     if navigator is not None:
         coverage_json.write_layer(rules, navigator, folders, lake)

@@ -28,7 +28,7 @@ def written(rules: Sequence[Covered], opened: Opened | None, chosen: Chosen) -> 
         "lake": None if opened is None else str(opened.lake.folder),
         "datasets": {} if opened is None else opened.rows(Days()),
         "sensors": {} if opened is None else opened.sensors(),
-        "errors": list(chosen.errors),
+        "errors": [str(error) for error in chosen.errors],
         "techniques": {key: _ids(those) for key, those in grouped(telling, techniques)},
         "tactics": {key: _ids(those) for key, those in grouped(telling, lambda one: one.tactics)},
         "signals": {key: _ids(those) for key, those in grouped(telling, signals)},

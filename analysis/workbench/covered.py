@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from analysis.anomaly import AnomalyRule
+from analysis.workbench.lint import TACTICS
 from analysis.workbench.looked import Looked
 from analysis.workbench.telemetry import Have, Telemetry, telemetry
+
+__all__ = ["TACTICS", "Covered", "covered", "finding", "grouped", "signals", "techniques"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from analysis.workbench.chosen import Chosen, Detection
     from analysis.workbench.opened import Opened
-
-# https://attack.mitre.org/tactics/enterprise/, in the order of the matrix; names of several versions.
-TACTICS: Final = (
-    "reconnaissance", "resource-development", "initial-access", "execution", "persistence",
-    "privilege-escalation", "defense-evasion", "stealth", "defense-impairment", "credential-access",
-    "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

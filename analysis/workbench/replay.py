@@ -96,7 +96,7 @@ def replay(chosen: Chosen, opened: Opened, days: Days, verdicts: pl.DataFrame | 
     run = _Run(chosen, opened, days, verdicts)
     known = opened.known()
     columns = columns_read(chosen)
-    earlier = days.before(_reach(chosen))
+    earlier = days.before(reach(chosen))
     for batch in opened.batches(earlier, columns, "what came before") if earlier else ():
         frame = known.add(batch.frame)
         run.count(frame, chosen.pack.match(frame, batch.dataset))
@@ -105,7 +105,7 @@ def replay(chosen: Chosen, opened: Opened, days: Days, verdicts: pl.DataFrame | 
     return run.told()
 
 
-def _reach(chosen: Chosen) -> timedelta | None:
+def reach(chosen: Chosen) -> timedelta | None:
     """How far back rules look; None for as far as there is."""
     if chosen.anomalies:
         return None
