@@ -3,10 +3,15 @@
 Rules are trusted no more than logs: a safe loader (no code runs), bounded size, depth and number of nodes
 (nesting overflows the C parser's stack, so it is counted before any node is built), no aliases (one that
 doubles itself thirty times fills any memory), and a key written twice is a mistake, not a choice.
+
+Scalars are those of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), which the specification asks
+for: `yes`, `on`, `12:30` and `2026-01-05` are texts, 0755 is a decimal number. PyYAML itself reads YAML 1.1.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +25,38 @@ MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 40
 MAX_NODES: Final = 50_000
 SUFFIXES: Final = (".yml", ".yaml")
+_TAG: Final = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.CSafeLoader):
+    """A safe loader of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own
+    yaml_constructors = yaml.CSafeLoader.yaml_constructors.copy()
+
+    def whole(self, node: yaml.ScalarNode) -> int:
+        """A number in decimal digits, whatever it begins with, or in those that 0o and 0x announce."""
+        text = str(self.construct_scalar(node))
+        return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+
+    def real(self, node: yaml.ScalarNode) -> float | str:
+        """A floating-point number; digits beyond its range stay a text."""
+        text = str(self.construct_scalar(node))
+        number = float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+        return text if math.isinf(number) and "inf" not in text.lower() else number
+
+
+for _kind, _first, _pattern in (
+    ("null", "~nN", r"~|null|Null|NULL|"),
+    ("bool", "tTfF", r"true|True|TRUE|false|False|FALSE"),
+    ("int", "-+0123456789", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
+    ("float", "-+.0123456789", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"),
+    ("float", "-+.", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"),
+):
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), [*_first])
+_Loader.add_implicit_resolver(_TAG + "null", re.compile(r"\Z"), [""])
+_Loader.add_constructor(_TAG + "int", _Loader.whole)
+_Loader.add_constructor(_TAG + "float", _Loader.real)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +153,7 @@ def _documents(path: Path) -> Iterator[Document | RuleError]:
     if too_much:
         yield RuleError(path, too_much[0], 1, too_much[1])
         return
-    loader = yaml.CSafeLoader(text)
+    loader = _Loader(text)
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -128,7 +165,13 @@ def _documents(path: Path) -> Iterator[Document | RuleError]:
                 line, column = twice.start_mark.line + 1, twice.start_mark.column + 1
                 yield RuleError(path, line, column, f"key {name!r} is written twice; keep one of them")
                 continue
-            value = loader.construct_document(node)
+            try:
+                value = loader.construct_document(node)
+            except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+                line = node.start_mark.line + 1
+                message = f"a value is not what its tag or its digits say ({error}); write it in quotes"
+                yield RuleError(path, line, 1, message)
+                continue
             if isinstance(value, dict):
                 yield Document(path, {str(key): item for key, item in value.items()}, node)
             elif value is not None:

@@ -1,117 +1,387 @@
-"""Sigma's modifiers: pySigma's, with those corrected or added where the specification says otherwise.
+"""Sigma's modifiers: what is done to a value before it is compared, in the order of writing.
 
-- `utf16le` and `utf16` (with a byte order mark, FF FE) encode to the bytes that they name. pySigma 1.5 has no
-  `utf16le`, and encodes the mark of `utf16` in UTF-8.
-- `base64` and `base64offset` encode the bytes of the text: pySigma counts characters where it must count
-  bytes, and puts a backslash before a literal `*`.
+They are the specification's, and those of pySigma 1.5 besides (`ignorecase`, `multiline`, `dotall`). Where
+the two differ, or pySigma errs, the specification is followed:
 
-- `re` is checked by the engine that will run it (Rust's, see `detection.py`), not by Python's.
+- `utf16le` and `utf16` (with a byte order mark, FF FE) encode to the bytes that they name; `base64` and
+  `base64offset` encode those bytes: pySigma has no `utf16le`, encodes the mark in UTF-8, counts characters
+  where it must count bytes, and puts a backslash before a literal `*`.
+- `windash` takes each of the five dashes for any other; pySigma takes only `-` and `/` to begin with, and
+  forgets that a text was `cased`.
+- `hour|gte` compares the part of the time; pySigma forgets the part.
 
 Source: https://sigmahq.io/sigma-specification/specification/sigma-appendix-modifiers.html
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from ipaddress import IPv6Network, ip_network
+from itertools import product
+from typing import TYPE_CHECKING, Final
 
-from sigma.exceptions import SigmaValueError
-from sigma.modifiers import SigmaValueModifier, modifier_mapping
-from sigma.types import SigmaExpansion, SigmaRegularExpression, SigmaString
+from analysis.sigma import tree
+from analysis.sigma.draft import (
+    Expression,
+    ModifierError,
+    Placeholder,
+    Words,
+    Written,
+    as_regex,
+    merged,
+    parsed,
+)
+from analysis.sigma.regex import RegexError, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sigma.modifiers import SigmaModifier
+    from analysis.sigma.draft import Context, Draft
 
-
-class EncodedString(SigmaString):
-    """Text that stands for bytes, which `base64` encodes as they are."""
-
-    data: bytes
-
-    @classmethod
-    def of(cls, data: bytes) -> EncodedString:
-        """The bytes, shown as text as far as they are any."""
-        string = cls()
-        string.original = data.decode("utf-8", "replace")
-        string.s = [string.original]
-        string.data = data
-        return string
-
-
-def _bytes(value: SigmaString, modifier: SigmaModifier[Any, Any]) -> bytes:
-    if isinstance(value, EncodedString):
-        return value.data
-    if value.contains_special():
-        raise SigmaValueError("a text with wildcards cannot be encoded", source=modifier.source)
-    return "".join(part for part in value.s if isinstance(part, str)).encode()
+MAX_FORMS: Final = 10_000  # of one written value
+SHOWN: Final = 80  # characters of a regular expression in a message
+DASHES: Final = "-/\u2013\u2014\u2015"  # hyphen, slash, en dash, em dash, horizontal bar
+_DASH: Final = re.compile(rf"\B[{DASHES}]\b")
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+_RANGES: Final = {
+    "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "week": (1, 53), "month": (1, 12), "year": (1, 9999),
+}  # fmt: skip
+_REGEX_FLAGS: Final = {
+    "i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s",
+}  # fmt: skip
+_ENCODINGS: Final = {
+    "wide": ("utf-16-le", b""), "utf16le": ("utf-16-le", b""), "utf16be": ("utf-16-be", b""),
+    "utf16": ("utf-16-le", b"\xff\xfe"),
+}  # fmt: skip
 
 
-class _Utf16(SigmaValueModifier[SigmaString, SigmaString]):
-    """The bytes of the text in an encoding of two bytes a character."""
+def modified(draft: Draft, modifiers: Sequence[str], context: Context) -> list[Draft]:
+    """What a value stands for after `modifiers`, of which any is asked for.
 
-    encoding = "utf-16-le"
-    mark = b""
-
-    def modify(self, val: SigmaString) -> SigmaString:
-        return EncodedString.of(self.mark + _bytes(val, self).decode().encode(self.encoding))
-
-
-class _Utf16Marked(_Utf16):
-    mark = b"\xff\xfe"
-
-
-class _Utf16Big(_Utf16):
-    encoding = "utf-16-be"
-
-
-class _Base64(SigmaValueModifier[SigmaString, SigmaString]):
-    """The text in Base64 (RFC 4648, section 4)."""
-
-    def modify(self, val: SigmaString) -> SigmaString:
-        return SigmaString.from_str(b64encode(_bytes(val, self)).decode())
+    Raises:
+        ModifierError: a modifier makes no sense where it stands.
+    """
+    drafts = [draft]
+    done: list[str] = []
+    for name in _in_order(modifiers):
+        if name in ("all", "neq"):
+            continue
+        after: list[Draft] = []
+        for before in drafts:
+            after += _applied(name, before, done, context)
+            if len(after) > MAX_FORMS:
+                raise ModifierError(
+                    f"`{name}` makes more than {MAX_FORMS} forms of one value; use fewer in it"
+                )
+        drafts = after
+        done.append(name)
+    return drafts
 
 
-class _Base64Offset(SigmaValueModifier[SigmaString, SigmaExpansion]):
+def finished(draft: Draft) -> tree.Value:
+    """What is compared.
+
+    Raises:
+        ModifierError: a regular expression that cannot run.
+    """
+    match draft:
+        case Words(parts):
+            return tree.Text(merged(parts), draft.cased)
+        case Expression():
+            return _runnable(draft)
+        case Written():
+            raise ModifierError("`re` is missing; write it behind the field")
+    return draft
+
+
+def _runnable(draft: Expression) -> tree.Regex:
+    """The expression, tied to the ends of the text that startswith and endswith name."""
+    pattern = "".join(str(part) for part in draft.parts)
+    flags = "".join(sorted(draft.flags))
+    if draft.starts != draft.ends:
+        pattern = rf"\A(?:{pattern})" if draft.starts else rf"(?:{pattern})\z"
+    try:
+        compiled(pattern, flags)
+    except RegexError as error:
+        shown = pattern if len(pattern) <= SHOWN else pattern[:SHOWN] + "…"
+        message = f"the regular expression /{shown}/ cannot run: {error}; write it differently"
+        raise ModifierError(message) from error
+    return tree.Regex(pattern, flags)
+
+
+def _in_order(modifiers: Sequence[str]) -> list[str]:
+    """`expand` before `cidr` and `re`, which read the whole text."""
+    first = "expand" in modifiers and ("cidr" in modifiers or "re" in modifiers)
+    return ["expand", *(name for name in modifiers if name != "expand")] if first else list(modifiers)
+
+
+def _applied(name: str, draft: Draft, done: Sequence[str], context: Context) -> Sequence[Draft]:
+    if name in _ALONE and set(done) - {"expand"}:
+        raise ModifierError(f"`{name}` must be the first modifier; write it before {done[-1]}")
+    return MODIFIERS[name](name, draft, context)
+
+
+def _unfit(name: str, draft: Draft) -> ModifierError:
+    match draft:
+        case Written():
+            return ModifierError(f"`re` must be the first modifier; write it before `{name}`")
+        case Expression():
+            return ModifierError(f"`{name}` cannot be applied to a regular expression; leave one of them out")
+        case Words(parts):
+            if name in _REGEX_FLAGS:
+                return ModifierError(f"`{name}` belongs after `re`")
+            shown = "".join(part.value if isinstance(part, tree.Wild) else str(part) for part in parts)
+            kind = {"exists": "true or false", **dict.fromkeys((*_RANGES, *_COMPARE), "a number")}.get(name)
+            if kind is not None:
+                return ModifierError(
+                    f"`{name}` asks for {kind}, not the text {shown!r}; write it without quotes"
+                )
+    return ModifierError(f"`{name}` cannot be applied to {draft}; put the value in quotes if it is a text")
+
+
+# --- where in the text ---------------------------------------------------------------
+
+
+def _placed(name: str, draft: Draft, _: Context) -> list[Draft]:
+    """`contains`, `startswith` and `endswith`."""
+    open_start, open_end = name in ("contains", "endswith"), name in ("contains", "startswith")
+    match draft:
+        case Words(parts):
+            before = (tree.Wild.ANY,) if open_start and parts[:1] != (tree.Wild.ANY,) else ()
+            behind = (tree.Wild.ANY,) if open_end and (*before, *parts)[-1:] != (tree.Wild.ANY,) else ()
+            return [replace(draft, parts=(*before, *parts, *behind), data=None)]
+        case Expression():
+            return [replace(draft, starts=draft.starts or open_end, ends=draft.ends or open_start)]
+        case tree.Reference():
+            return [replace(draft, starts=draft.starts or open_end, ends=draft.ends or open_start)]
+    raise _unfit(name, draft)
+
+
+def _cased(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if isinstance(draft, Words):
+        return [replace(draft, cased=True)]
+    if isinstance(draft, tree.Reference):
+        return [replace(draft, cased=True)]
+    raise _unfit(name, draft)
+
+
+def _dashed(name: str, draft: Draft, _: Context) -> list[Draft]:
+    """Every dash that begins a word as each of the five."""
+    if not isinstance(draft, Words):
+        raise _unfit(name, draft)
+    if draft.encoded:
+        raise ModifierError("write `windash` before the encoding: no dash is seen behind it")
+    choices: list[list[str | tree.Wild | Placeholder]] = []
+    forms = 1
+    for part in draft.parts:
+        if not isinstance(part, str):
+            choices.append([part])
+            continue
+        texts = _DASH.split(part)
+        forms *= len(DASHES) ** (len(texts) - 1)
+        if forms > MAX_FORMS:
+            raise ModifierError(f"`windash` makes more than {MAX_FORMS} forms of one value; use fewer dashes")
+        between = product(DASHES, repeat=len(texts) - 1)
+        choices.append([texts[0] + "".join(map("".join, zip(ds, texts[1:], strict=True))) for ds in between])
+    return [replace(draft, parts=parts) for parts in product(*choices)]
+
+
+# --- encodings -----------------------------------------------------------------------
+
+
+def _bytes(name: str, draft: Draft) -> bytes:
+    if not isinstance(draft, Words):
+        raise _unfit(name, draft)
+    text = draft.plain(name)
+    if not text:
+        raise ModifierError(f"`{name}` has nothing to encode; write a text")
+    return text.encode() if draft.data is None else draft.data
+
+
+def _utf16(name: str, draft: Draft, _: Context) -> list[Draft]:
+    """The bytes of the text in an encoding of two bytes a character, shown as text as far as they are any."""
+    if not isinstance(draft, Words):
+        raise _unfit(name, draft)
+    if draft.data is not None:
+        raise ModifierError(f"`{name}` encodes a text that is encoded already; leave one of them out")
+    encoding, mark = _ENCODINGS[name]
+    if not draft.parts or any(isinstance(part, Placeholder) for part in draft.parts):
+        message = "write `expand` before it" if draft.parts else "write a text"
+        raise ModifierError(f"`{name}` has nothing to encode; {message}")
+    parts = [part.encode(encoding) if isinstance(part, str) else part for part in draft.parts]
+    shown = [part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in (mark, *parts)]
+    data = b"".join(part for part in (mark, *parts) if isinstance(part, bytes))
+    wild = any(isinstance(part, tree.Wild) for part in parts)
+    return [replace(draft, parts=merged(shown), encoded=True, data=None if wild else data)]
+
+
+def _base64(name: str, draft: Draft, _: Context) -> list[Draft]:
+    """RFC 4648, section 4."""
+    encoded = b64encode(_bytes(name, draft)).decode()
+    return [Words((encoded,), draft.cased if isinstance(draft, Words) else False, encoded=True)]
+
+
+def _base64_offset(name: str, draft: Draft, _: Context) -> list[Draft]:
     """The three forms a text takes inside a longer text in Base64, by its offset modulo three.
 
     The characters at either end that also carry bits of what stands before or after are left out.
     """
-
-    def modify(self, val: SigmaString) -> SigmaExpansion:
-        data = _bytes(val, self)
-        forms = []
-        for offset in range(3):
-            encoded = b64encode(b" " * offset + data).decode()
-            end = (None, -3, -2)[(len(data) + offset) % 3]
-            forms.append(SigmaString.from_str(encoded[(0, 2, 3)[offset] : end]))
-        return SigmaExpansion(list(forms))
-
-
-class _Pattern(SigmaRegularExpression):
-    """A regular expression that Python need not understand."""
-
-    def compile(self) -> None:
-        """Nothing: the engine that runs it compiles it."""
+    data = _bytes(name, draft)
+    forms: list[Draft] = []
+    for offset in range(3):
+        encoded = b64encode(b" " * offset + data).decode()
+        end = (None, -3, -2)[(len(data) + offset) % 3]
+        text = encoded[(0, 2, 3)[offset] : end]
+        if not text:
+            raise ModifierError(f"`{name}` of one byte could be anything; write a longer text")
+        forms.append(Words((text,), draft.cased if isinstance(draft, Words) else False, encoded=True))
+    return forms
 
 
-class _Regex(SigmaValueModifier[SigmaString, SigmaRegularExpression]):
-    """The text is a regular expression."""
-
-    def modify(self, val: SigmaString) -> SigmaRegularExpression:
-        if self.applied_modifiers:
-            raise SigmaValueError("`re` must be the first modifier", source=self.source)
-        return _Pattern(val.original)
+# --- other kinds of value ------------------------------------------------------------
 
 
-MODIFIERS: Final[Mapping[str, type[SigmaModifier[Any, Any]]]] = {
-    **modifier_mapping,
-    "re": _Regex,
-    "utf16": _Utf16Marked,
-    "utf16le": _Utf16,
-    "wide": _Utf16,
-    "utf16be": _Utf16Big,
-    "base64": _Base64,
-    "base64offset": _Base64Offset,
+def _regex(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if not isinstance(draft, Written):
+        raise _unfit(name, draft)
+    return [Expression(draft.parts)]
+
+
+def _flag(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if not isinstance(draft, Expression):
+        raise _unfit(name, draft)
+    return [replace(draft, flags=draft.flags | {_REGEX_FLAGS[name]})]
+
+
+def _network(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if not isinstance(draft, Words):
+        raise _unfit(name, draft)
+    text = draft.plain(name)
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        try:
+            meant = str(ip_network(text, strict=False))
+        except ValueError:
+            meant = "a network such as 10.0.0.0/8"
+        raise ModifierError(f"Invalid CIDR expression: {error}; write {meant}") from error
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        four = int(network.network_address) & 0xFFFFFFFF
+        network = ip_network((four, network.prefixlen - _MAPPED.prefixlen))
+    return [tree.Network(network)]
+
+
+def _exists(name: str, draft: Draft, context: Context) -> list[Draft]:
+    if context.keyword:
+        raise ModifierError("`exists` needs a field; write one before it")
+    if not isinstance(draft, tree.Truth):
+        raise _unfit(name, draft)
+    return [tree.Exists(draft.truth)]
+
+
+def _compared(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if isinstance(draft, tree.Number):
+        return [tree.Compare(name, draft.number)]
+    if isinstance(draft, tree.TimePart) and draft.operator == "eq":
+        return [replace(draft, operator=name)]
+    raise _unfit(name, draft)
+
+
+def _time_part(name: str, draft: Draft, _: Context) -> list[Draft]:
+    if not isinstance(draft, tree.Number):
+        raise _unfit(name, draft)
+    least, most = _RANGES[name]
+    if not isinstance(draft.number, int) or not least <= draft.number <= most:
+        raise ModifierError(
+            f"`{name}` is a whole number from {least} to {most}, never {draft.number}; correct it"
+        )
+    return [tree.TimePart(name, draft.number)]
+
+
+def _reference(name: str, draft: Draft, context: Context) -> list[Draft]:
+    if not isinstance(draft, Words):
+        raise _unfit(name, draft)
+    if context.keyword or not draft.plain(name):
+        raise ModifierError("`fieldref` compares two fields; name both")
+    return [tree.Reference(context.field_of(draft.plain(name)), cased=draft.cased)]
+
+
+# --- placeholders --------------------------------------------------------------------
+
+
+def expanded(name: str, draft: Draft, context: Context) -> list[Draft]:
+    """The text with each placeholder replaced by each of its values, whose wildcards count."""
+    match draft:
+        case Words(parts):
+            if draft.encoded:
+                raise ModifierError("write `expand` before the encoding: no placeholder is seen behind it")
+            choices = [
+                [parsed(value) for value in _values(part, context)]
+                if isinstance(part, Placeholder)
+                else [(part,)]
+                for part in parts
+            ]
+            return [replace(draft, parts=merged(form)) for form in _forms(choices)]
+        case Written(parts):
+            patterns = [
+                [(as_regex(value),) for value in _values(part, context)]
+                if isinstance(part, Placeholder)
+                else [(part,)]
+                for part in parts
+            ]
+            return [replace(draft, parts=("".join(map(str, form)),)) for form in _forms(patterns)]
+    raise _unfit(name, draft)
+
+
+def _values(part: Placeholder, context: Context) -> Sequence[str]:
+    known = context.placeholders.get(part.name) or context.placeholders.get(f"%{part.name}%")
+    if not known:
+        message = (
+            f"placeholder %{part.name}% has no value; "
+            f'give it one in the site file under [placeholders]: {part.name} = ["…"]'
+        )
+        raise ModifierError(message)
+    try:
+        "".join(known).encode()
+    except UnicodeEncodeError as error:
+        raise ModifierError(
+            f"a value of placeholder %{part.name}% is no text ({error}); correct it"
+        ) from error
+    return known
+
+
+def _forms(choices: Sequence[Sequence[tuple[object, ...]]]) -> list[tuple[object, ...]]:
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+        if count > MAX_FORMS:
+            raise ModifierError(f"the placeholders make more than {MAX_FORMS} values; use fewer in one text")
+    return [tuple(part for piece in form for part in piece) for form in product(*choices)]
+
+
+def _unchanged(_name: str, draft: Draft, _: Context) -> list[Draft]:
+    """`all` and `neq` are about all values of a line: the line knows."""
+    return [draft]
+
+
+_COMPARE: Final = ("lt", "lte", "gt", "gte")
+_ALONE: Final = ("re", "cidr", "exists")
+MODIFIERS: Final[Mapping[str, Callable[[str, Draft, Context], list[Draft]]]] = {
+    **dict.fromkeys(("all", "neq"), _unchanged),
+    **dict.fromkeys(("contains", "startswith", "endswith"), _placed),
+    **dict.fromkeys(_REGEX_FLAGS, _flag),
+    **dict.fromkeys(_ENCODINGS, _utf16),
+    **dict.fromkeys(_COMPARE, _compared),
+    **dict.fromkeys(_RANGES, _time_part),
+    "base64": _base64,
+    "base64offset": _base64_offset,
+    "cased": _cased,
+    "cidr": _network,
+    "exists": _exists,
+    "expand": expanded,
+    "fieldref": _reference,
+    "re": _regex,
+    "windash": _dashed,
 }
