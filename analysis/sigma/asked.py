@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from analysis.sigma.regex import required
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
     from analysis.sigma.literals import Hits
 
@@ -73,12 +71,8 @@ def escape(text: str) -> str:
     return "".join("\\" + char if char in _SPECIAL else char for char in text)
 
 
-@dataclass(frozen=True, slots=True)
-class Possible:
-    """What may be true of any distinct value: of each value of each item, and of each item."""
-
-    values: NDArray[np.bool_]
-    items: NDArray[np.bool_]
+# Of each item that may be true of any value, by its number: which of its values may be.
+Possible: TypeAlias = dict[int, list[int]]
 
 
 def _together(item: tree.Item) -> bool:
@@ -147,18 +141,20 @@ class Asked:
         found = np.append(hits.any(), True)[self._literals_of]
         values = np.logical_or.reduceat(found, self._value_begins)
         items = np.add.reduceat(values.astype(np.int64), self._item_begins) >= self._asked
-        return Possible(values, items)
+        near: dict[int, list[int]] = {}
+        places = np.flatnonzero(values)
+        owners = np.searchsorted(self._item_begins, places, side="right") - 1
+        offsets = places - self._item_begins[owners]
+        for place, offset in zip(owners.tolist(), offsets.tolist(), strict=True):
+            near.setdefault(place, []).append(offset)
+        return {place: offsets for place, offsets in near.items() if items[place]}
 
     def chosen(self, item: tree.Item, possible: Possible) -> tuple[tree.Value, ...]:
         """The values of an item that any value of the data may be; none if the item is false of all of it."""
-        place = self._places[id(item)]
-        if not possible.items[place]:
+        near = possible.get(self._places[id(item)])
+        if near is None:
             return ()
-        if _together(item):
-            return item.values
-        begin = self._item_begins[place]
-        near = np.flatnonzero(possible.values[begin : begin + len(item.values)]).tolist()
-        return tuple(item.values[one] for one in near)
+        return item.values if _together(item) else tuple(item.values[one] for one in near)
 
     def _needs(self, value: tree.Value) -> tuple[int, ...] | None:
         match value:

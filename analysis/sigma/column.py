@@ -13,7 +13,7 @@ from analysis.sigma.tree import pieces
 from analysis.sigma.written import written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -130,7 +130,7 @@ class Columns:
             asked: the columns of each, as `usable` gave them.
         """
         wanted = [usable for usable in asked if usable and usable not in self._known]
-        new = {usable: joined_series(usable, self.frame) for usable in wanted}
+        new = dict(zip(wanted, _joined(wanted, self.frame), strict=True))
         texts = {usable: series for usable, series in new.items() if series.dtype == pl.String}
         if self.height:
             self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
@@ -217,24 +217,41 @@ def series_of(field: Field, frame: pl.DataFrame) -> pl.Series | None:
 
 def joined_series(usable: tuple[str, ...], frame: pl.DataFrame) -> pl.Series:
     """The first of the columns `usable` that has a value, row by row."""
+    return _joined([usable], frame)[0]
+
+
+def _joined(fields: Sequence[tuple[str, ...]], frame: pl.DataFrame) -> list[pl.Series]:
+    """`joined_series` of many fields at a time."""
+    schema = frame.schema  # made anew each time it is asked for
+    made = {
+        str(number): _first(usable, schema)
+        for number, usable in enumerate(fields)
+        if len(usable) > 1 or "{" in usable[0] or _odd(schema[usable[0]])
+    }
+    joined = frame.select(expression.alias(number) for number, expression in made.items()) if made else frame
+    return [
+        joined[str(number)] if str(number) in made else frame[usable[0]]
+        for number, usable in enumerate(fields)
+    ]
+
+
+def _first(usable: tuple[str, ...], schema: Mapping[str, pl.DataType]) -> pl.Expr:
     if len(usable) == 1 and "{" not in usable[0]:
-        series = frame[usable[0]]
-        return series.cast(pl.String) if _odd(series.dtype) else series
-    kinds = {frame.schema[name] if "{" not in name else pl.String() for name in usable}
+        return pl.col(usable[0]).cast(pl.String)
+    kinds = {schema[name] if "{" not in name else pl.String() for name in usable}
     same = len(kinds) == 1 and not any(_odd(kind) for kind in kinds)
     many = any(isinstance(kind, pl.List) for kind in kinds)
-    parts = [_expression(name, frame, same=same, many=many) for name in usable]
-    return frame.select(pl.coalesce(parts).alias("v"))["v"]
+    return pl.coalesce(_expression(name, schema, same=same, many=many) for name in usable)
 
 
 def _odd(kind: pl.DataType) -> bool:
     return isinstance(kind, pl.Categorical | pl.Enum | pl.Null)
 
 
-def _expression(name: str, frame: pl.DataFrame, *, same: bool, many: bool) -> pl.Expr:
+def _expression(name: str, schema: Mapping[str, pl.DataType], *, same: bool, many: bool) -> pl.Expr:
     if "{" in name:
         texts = [
-            pl.concat_str(pl.lit(literal), written(pl.col(column), frame.schema[column]))
+            pl.concat_str(pl.lit(literal), written(pl.col(column), schema[column]))
             if column
             else pl.lit(literal)
             for literal, column in pieces(name)
@@ -243,8 +260,8 @@ def _expression(name: str, frame: pl.DataFrame, *, same: bool, many: bool) -> pl
     elif same:
         return pl.col(name)
     else:
-        expression = written(pl.col(name), frame.schema[name])
-        if isinstance(frame.schema[name], pl.List):
+        expression = written(pl.col(name), schema[name])
+        if isinstance(schema[name], pl.List):
             return expression
     if many:
         return pl.when(expression.is_not_null()).then(pl.concat_list(expression))

@@ -135,36 +135,34 @@ class Distinct:
     # --- numbers, times, addresses --------------------------------------------------------------------------
 
     @cached_property
-    def _numbers(self) -> tuple[pl.Series, pl.Series]:
-        """The values as integers, exact, and as floating-point numbers; null where they are none."""
+    def _numbers(self) -> tuple[NDArray[np.int64], Mask, NDArray[np.float64]]:
+        """The values as integers and which of them are exact; as floating-point numbers, NaN if none."""
         kind = self._values.dtype
         if kind.is_integer():
-            return self._values.cast(pl.Int64, strict=False), self._values.cast(pl.Float64)
+            whole = self._values.cast(pl.Int64, strict=False)
+            return *_exact(whole), self._values.cast(pl.Float64).to_numpy()
         if kind.is_float():
-            return self._nothing(pl.Int64()), self._values.cast(pl.Float64)
+            return *_exact(self._nothing(pl.Int64())), self._values.cast(pl.Float64).to_numpy()
         if kind != pl.String:
-            return self._nothing(pl.Int64()), self._nothing(pl.Float64())
+            return *_exact(self._nothing(pl.Int64())), np.full(len(self._values), np.nan)
         frame = self._values.alias("").to_frame()
         text = pl.col("").str.strip_prefix("+")
-        whole = pl.when(pl.col("").str.contains(INTEGER)).then(text)
-        decimal = pl.when(pl.col("").str.contains(DECIMAL)).then(text)
         numbers = frame.select(
-            whole=whole.cast(pl.Int64, strict=False), decimal=decimal.cast(pl.Float64, strict=False)
+            whole=pl.when(pl.col("").str.contains(INTEGER)).then(text).cast(pl.Int64, strict=False),
+            decimal=pl.when(pl.col("").str.contains(DECIMAL)).then(text).cast(pl.Float64, strict=False),
         )
-        return numbers["whole"], numbers["decimal"]
+        return *_exact(numbers["whole"]), numbers["decimal"].fill_null(np.nan).to_numpy()
 
     def _nothing(self, kind: pl.DataType) -> pl.Series:
         return pl.repeat(None, len(self._values), dtype=kind, eager=True)
 
     def _number(self, how: str, number: float) -> Mask:
-        whole, decimal = self._numbers
+        whole, exact, decimal = self._numbers
         compare = _COMPARE.get(how, operator.eq)
-        close = compare(decimal, float(number)).fill_null(value=False).to_numpy()
+        close = np.asarray(compare(decimal, float(number)))
         if not isinstance(number, int) or abs(number) >= 1 << 63:
-            return np.asarray(close)
-        exact = compare(whole, number)
-        known = exact.is_not_null().to_numpy()
-        return np.asarray(np.where(known, exact.fill_null(value=False).to_numpy(), close))
+            return close
+        return np.where(exact, compare(whole, number), close)
 
     @cached_property
     def _times(self) -> tuple[pl.Series, pl.Series]:
@@ -228,6 +226,11 @@ class Distinct:
         above = (upper > first_up) | ((upper == first_up) & (lower >= first_low))
         below = (upper < last_up) | ((upper == last_up) & (lower <= last_low))
         return np.asarray(is_six & above & below)
+
+
+def _exact(numbers: pl.Series) -> tuple[NDArray[np.int64], Mask]:
+    """Integers, 0 where there is none, and where there is one."""
+    return numbers.fill_null(0).to_numpy(), numbers.is_not_null().to_numpy()
 
 
 def _points(texts: pl.Series) -> pl.Series:

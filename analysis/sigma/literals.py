@@ -265,13 +265,14 @@ class Literals:
 def _folded_bytes(values: pl.Series) -> tuple[Array, Array, Array]:
     """The bytes of texts, letters beyond ASCII without case, and where each text begins and ends."""
     if len(values) > _FEW:
-        data, starts, ends = spans(values)
-        return (data, starts, ends) if data.max(initial=0) < _BEYOND_ASCII else spans(fold_values(values))
+        plain = spans(values)
+        return plain if plain[0].max(initial=0) < _BEYOND_ASCII else spans(fold_values(values))
     texts = values.to_list()  # Polars takes longer to begin than Python to do so few
     blob = "\n".join(texts)
-    if not blob.isascii():
-        texts = [fold(text) for text in texts]
-        blob = "\n".join(texts)
-    lengths = np.array([len(text) if text.isascii() else len(text.encode()) for text in texts], np.int64)
+    if blob.isascii():
+        data, lengths = blob.encode(), np.fromiter(map(len, texts), np.int64, len(texts))
+    else:
+        folded = [fold(text).encode() for text in texts]
+        data, lengths = b"\n".join(folded), np.fromiter(map(len, folded), np.int64, len(texts))
     ends = np.cumsum(lengths + 1) - 1
-    return np.frombuffer(blob.encode(), np.uint8), ends - lengths, ends
+    return np.frombuffer(data, np.uint8), ends - lengths, ends

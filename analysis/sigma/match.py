@@ -174,9 +174,10 @@ class Batch:
     def source(self, node: tree.Node) -> Leaf:
         """The rows that a rule looks at."""
         rows = rows_of([node], self)
+        if rows is None:
+            return Leaf.never(self.height)
         mask = np.zeros(self.height, bool)
-        if rows is not None:
-            mask[rows] = True
+        mask[rows] = True
         return Leaf.of(mask)
 
     def rule(self, source: Leaf, condition: tree.Node) -> Rows | None:

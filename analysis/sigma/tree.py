@@ -21,6 +21,8 @@ class Wild(Enum):
     ANY = "*"
     ONE = "?"
 
+    __hash__ = object.__hash__  # Enum's own is slow, and patterns are keys by the ten thousand
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
