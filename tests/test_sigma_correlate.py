@@ -1,4 +1,4 @@
-"""Correlations, held to a plain count over every window."""
+"""Correlations, told as stories; tests/test_sigma_correlate_reference.py holds each kind to plain Python."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sigma_cases import pack_of, rule_text
 
 from analysis.sigma import Correlations
@@ -56,76 +54,6 @@ def found_by(pack: RulePack, events: list[dict[str, Any]], batch: int = 100) -> 
     for part in frame(events).iter_slices(batch):
         gathered.add(part, pack.match(part, ""))
     return list(gathered.find())
-
-
-events_strategy = st.lists(
-    st.fixed_dictionaries(
-        {
-            "at": st.integers(0, 200),
-            "act": st.sampled_from("abcx"),
-            "user": st.sampled_from(["u", "v", None]),
-            "host": st.sampled_from(["h1", "h2", "h3", None]),
-            "size": st.sampled_from(["1", "2.5", "40", "no number", None]),
-        }
-    ),
-    max_size=14,
-)
-
-
-def windows(events: list[dict[str, Any]], user: str, acts: str) -> list[list[dict[str, Any]]]:
-    """What each window that ends at an event holds."""
-    mine = [event for event in events if event["user"] == user and event["act"] in acts]
-    return [[e for e in mine if last["at"] - SPAN <= e["at"] <= last["at"]] for last in mine]
-
-
-def numbers(window: list[dict[str, Any]]) -> list[float]:
-    return [float(e["size"]) for e in window if e["size"] not in (None, "no number")]
-
-
-def hosts(window: list[dict[str, Any]]) -> set[str]:
-    return {e["host"] for e in window if e["host"] is not None}
-
-
-def in_order(window: list[dict[str, Any]], acts: str) -> bool:
-    best = min((e["at"] for e in window if e["act"] == acts[0]), default=None)
-    for act in acts[1:]:
-        if best is None:
-            return False
-        best = min((e["at"] for e in window if e["act"] == act and e["at"] >= best), default=None)
-    return best is not None
-
-
-HOLDS = {
-    ("event_count", "{gte: 3}", "ra, rb"): ("ab", lambda w: len(w) >= 3),
-    ("event_count", "{gt: 1, lte: 3}", "ra"): ("a", lambda w: 1 < len(w) <= 3),
-    ("event_count", "{eq: 2}", "ra"): ("a", lambda w: len(w) == 2),
-    ("value_count", "{field: host, gte: 2}", "ra"): ("a", lambda w: len(hosts(w)) >= 2),
-    ("value_sum", "{field: size, gt: 42.4}", "ra"): ("a", lambda w: sum(numbers(w)) > 42.4),
-    ("value_avg", "{field: size, gte: 2.5}", "ra"): (
-        "a", lambda w: bool(n := numbers(w)) and sum(n) / len(n) >= 2.5,
-    ),
-    ("temporal", "", "ra, rb, rc"): ("abc", lambda w: {e["act"] for e in w} == set("abc")),
-    ("temporal", "{gte: 2}", "ra, rb, rc"): ("abc", lambda w: len({e["act"] for e in w}) >= 2),
-    ("temporal_ordered", "", "ra, rb, rc"): ("abc", lambda w: in_order(w, "abc")),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("asked", HOLDS, ids=str)
-def test_a_finding_for_whoever_has_a_window_that_holds(
-    asked: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    acts, holds = HOLDS[asked]
-    pack = pack_of(tmp_path_factory.mktemp("rules"), *RULES, correlation(*asked))
-
-    @settings(max_examples=40, deadline=None)
-    @given(events_strategy, st.integers(1, 9))
-    def run(events: list[dict[str, Any]], batch: int) -> None:
-        expected = [
-            user for user in ("u", "v") if any(holds(window) for window in windows(events, user, acts))
-        ]
-        assert [f.account for f in found_by(pack, events, batch)] == expected
-
-    run()
 
 
 def event(at: int, act: str = "a", user: str | None = "u", **more: str) -> dict[str, Any]:
@@ -208,3 +136,102 @@ def test_correlations_of_correlations(tmp_path: Path) -> None:
     burst = [event(n) for n in range(6)]  # one run of events at which it holds counts once
     assert titles(burst) == []
     assert titles(burst + [event(n + 600) for n in range(3)]) == ["twice"]
+
+
+def named(name: str, text: str) -> str:
+    return text.replace("title: counted", f"title: {name}\nname: {name}")
+
+
+def test_an_event_that_two_rules_match_counts_once(tmp_path: Path) -> None:
+    both = rule_text("  s: {act: [a, b]}\n  condition: s", name="both")
+    pack = pack_of(tmp_path, *RULES, both, correlation("event_count", "{gte: 2}", "ra, both"))
+    assert found_by(pack, [event(0)]) == []
+    assert [finding.count for finding in found_by(pack, [event(0), event(1, "b")])] == [2]
+
+
+def test_a_burst_does_not_pass_an_upper_bound_on_its_way(tmp_path: Path) -> None:
+    some = correlation("event_count", "{gt: 1, lte: 3}")
+    assert len(found(tmp_path, some, [event(0), event(1)])) == 1
+    assert found(tmp_path, some, [event(n) for n in range(4)]) == []
+    few = correlation("event_count", "{lt: 3}")
+    assert found(tmp_path, few, [event(n) for n in range(5)]) == []
+    silent_later = [event(n) for n in range(5)] + [event(500)]
+    assert [one.first_seen for one in found(tmp_path, few, silent_later)] == [START + timedelta(seconds=500)]
+    assert found(tmp_path, correlation("event_count", "{eq: 2}"), [event(n) for n in range(3)]) == []
+    assert found(tmp_path, correlation("event_count", "{neq: 2}"), [event(0), event(1)]) == []
+
+
+def test_thresholds_may_be_fractions(tmp_path: Path) -> None:
+    text = correlation("event_count", "{gte: 2.5}")
+    assert found(tmp_path, text, [event(0), event(1)]) == []
+    assert len(found(tmp_path, text, [event(0), event(1), event(2)])) == 1
+
+
+def test_what_a_large_number_swallows_comes_back(tmp_path: Path) -> None:
+    text = correlation("value_sum", "{field: size, eq: 0.5}", timespan="1s")
+    events = [event(0, size="1e30"), event(1, size="0.25"), event(2, size="0.25")]
+    (finding,) = found(tmp_path, text, events)
+    assert finding.last_seen == START + timedelta(seconds=2)
+
+
+def test_events_without_a_time_or_a_group_are_in_no_window(tmp_path: Path) -> None:
+    text = correlation("event_count", "{gte: 2}")
+    assert found(tmp_path, text, [{"act": "a", "user": "u"}, {"act": "a", "user": "u"}]) == []
+    assert found(tmp_path, text, [event(0, user=None), event(1, user=None)]) == []
+
+
+def test_text_is_the_same_in_any_case(tmp_path: Path) -> None:
+    text = correlation("event_count", "{gte: 2}")
+    assert len(found(tmp_path, text, [event(0, user="Straße"), event(1, user="STRAßE")])) == 2  # accounts
+    values = correlation("value_count", "{field: host, gte: 2}")
+    assert found(tmp_path, values, [event(0, host="WS01"), event(1, host="ws01")]) == []
+
+
+def test_a_number_is_the_same_as_its_text(tmp_path: Path) -> None:
+    pack = pack_of(tmp_path, *RULES, correlation("event_count", "{gte: 2}").replace("[user]", "[port]"))
+    gathered = Correlations(pack)
+    for port in (pl.Series([22]), pl.Series(["22"])):
+        one = frame([event(0)]).with_columns(port=port)
+        gathered.add(one, pack.match(one, ""))
+    (one_finding,) = gathered.find()
+    assert [item.line for item in one_finding.evidence] == [1, 1]
+
+
+def test_whoever_was_sprayed_is_in_the_outer_correlation(tmp_path: Path) -> None:
+    """The inner one groups by host, the outer by user: each user that the inner one counted is passed on."""
+    spray = named("spray", correlation("value_count", "{field: user, gte: 3}")).replace("[user]", "[host]")
+    then = named("then", correlation("temporal_ordered", "", "spray, rb"))
+    pack = pack_of(tmp_path, *RULES, spray, then)
+    attempts = [event(n, user=user, host="h") for n, user in enumerate("uvw")]
+
+    def accounts(*more: dict[str, Any]) -> list[str]:
+        return [f.account for f in found_by(pack, [*attempts, *more])]
+
+    assert accounts(event(5, "b", user="u")) == ["u"]
+    assert accounts(event(5, "b", user="z")) == []
+    assert accounts(event(1, "b", user="u")) == []  # before it was a spray
+
+
+def test_the_share_of_a_value_as_the_specification_has_it(tmp_path: Path) -> None:
+    """`value_percentile` without a percentile: a process that is at most one in a hundred on its machine."""
+    text = correlation("value_percentile", "{field: host, lte: 1}")
+    events = [event(n // 4, host="common") for n in range(99)]
+    assert found(tmp_path, text, events) == []
+    assert len(found(tmp_path, text, [*events, event(30, host="rare")])) == 1
+    assert found(tmp_path, text, [*events[1:], event(30, host="rare")]) == []
+
+
+def test_where_a_condition_holds(tmp_path: Path) -> None:
+    text = named("three", correlation("event_count", "{gte: 3}"))
+    pack = pack_of(tmp_path, *RULES, text)
+    gathered = Correlations(pack)
+    events = frame([event(9), event(0), event(5), event(200)])
+    numbered = events.with_columns(pl.Series("molehunt.row", [7, 3, 5, 1]))
+    gathered.add(numbered, pack.match(numbered, ""))
+    holding = gathered.holding("three")
+    assert holding.columns[0] == "molehunt.row"
+    assert holding["molehunt.row"].to_list() == [7]
+    assert holding["log.file.line"].to_list() == [1]
+    assert Correlations(pack).holding("three").is_empty()
+    with pytest.raises(KeyError):
+        gathered.holding("another")

@@ -1,34 +1,43 @@
 """Matches into findings of correlations: gathered batch by batch, counted at the end, exactly.
 
-Where the specification is silent: an event that lacks a group-by field is left out; null is not a value to
-count; a correlation counted by another passes on each event at which its condition holds, or, where it is
-counted or measured, the first of each run of such events. A finding is made for each group and each account
-in its windows.
+What is kept of an event is numbers only (time, group, value) for each correlation that counts it, and what
+may be quoted of it once for each rule. Beyond a fixed size both are written to a temporary folder, the
+numbers sorted by group, so that a correlation is judged a few million events at a time; a group that is
+larger is held whole, but by its numbers alone. What may be quoted is read for the few events that a finding
+shows, and where one correlation counts another.
+
+A finding is made for each group and each account in its windows.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from analysis.detach import detached
-from analysis.sigma.column import series_of
+from analysis.finding import LOCATORS
+from analysis.sigma.chain import passed_on
 from analysis.sigma.correlation import TEMPORAL, VALUES, Correlation
-from analysis.sigma.quote import ACCOUNT, AT, HOST, SHOWN, Quoting, Total, finding, text_of, who_and_when
-from analysis.sigma.windows import HOLDS, KEY, MEASURED, REF, VALUE, holding
-from analysis.sigma.written import texts
+from analysis.sigma.fired import Portion, Telling, totals
+from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, THERE, VALUE, Batch, Names
+from analysis.sigma.paths import Path, paths
+from analysis.sigma.quote import ACCOUNT, HOST, who_and_when
+from analysis.sigma.spool import EVENT, HIGH, MEMORY, Spool, Spools, portions, together
+from analysis.sigma.windows import Counted, judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from analysis.finding import Finding
     from analysis.sigma.pack import RulePack
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.sliding import Array
 
-_GROUP: Final = "_group{}"
-_SEPARATOR: Final = "\x1f"  # between the parts of a key; no log has it in a name
-_ORDER: Final = "_order"
+SOURCE_ROW: Final = "molehunt.row"
+_ALWAYS: Final = (*LOCATORS, SOURCE_ROW, "account", "host.name")
 
 
 class Correlations:
@@ -36,189 +45,196 @@ class Correlations:
 
     Args:
         pack: whose `match` made the matches.
+        memory: bytes of gathered events, beyond which they are written to a temporary folder.
     """
 
-    def __init__(self, pack: RulePack) -> None:
+    def __init__(self, pack: RulePack, memory: int = MEMORY) -> None:
         self._pack = pack
-        numbers = {key: index for index, rule in enumerate(pack.rules) for key in (rule.id, rule.name) if key}
-        self._parts = {correlation.id: list[pl.DataFrame]() for correlation in pack.correlations}
-        self._feeds: list[tuple[Correlation, int, int, Quoting]] = []
-        for correlation in pack.correlations:
-            for reference, name in enumerate(correlation.rules):
-                if name in numbers:
-                    rule = pack.rules[numbers[name]]
-                    self._feeds.append(
-                        (correlation, reference, numbers[name], self._quoting(correlation, rule))
-                    )
-
-    def _quoting(self, correlation: Correlation, rule: Rule) -> Quoting:
-        def columns(name: str) -> tuple[str, ...]:
-            return self._pack.taxonomy.field(name, rule.logsource).sources
-
-        named = (*correlation.group_by, *correlation.counted, *correlation.shown)
-        fields = [column for name in named for column in columns(name)]
-        return Quoting((*fields, *rule.evidence_fields), correlation.why, self._pack.taxonomy, rule.logsource)
+        self._paths = paths(pack)
+        self._spools = Spools(memory)
+        self._items = [self._spools.spool(HIGH) for _ in pack.correlations]
+        self._evidence = self._spools.spool(EVENT, ascending=True)
+        self._outer = _outer(pack.correlations)
+        self._columns: dict[int, set[str]] = defaultdict(set)
+        self._feeds: dict[int, list[tuple[int, int]]] = defaultdict(list)  # rule → correlations and paths
+        self._arrived = 0
+        self._accounts, self._hosts = Names(), Names()
+        for number, ways in enumerate(self._paths):
+            for index, way in enumerate(ways):
+                self._columns[way.rule].update(way.columns)
+                if not way.below:
+                    self._feeds[way.rule].append((number, index))
 
     def add(self, frame: pl.DataFrame, matches: pl.DataFrame) -> None:
         """Take in the matches of one batch.
 
         Args:
-            frame: the batch, with `account` where attribution knows it.
+            frame: the batch, with `account` where attribution knows it, and `molehunt.row` (any integers)
+                where `holding` is to say it again. Events without a time are left out: no window has them.
             matches: what `RulePack.match` said of it.
-        """
-        present = set(matches["rule"].unique())
-        for correlation, reference, number, quoting in self._feeds:
-            if number in present:
-                rows = matches.filter(pl.col("rule") == number)["row"]
-                rule = self._pack.rules[number]
-                gathered = self._gather(frame[rows], correlation, reference, rule, quoting)
-                if gathered.height:
-                    self._parts[correlation.id].append(detached(gathered))
 
-    def _gather(
-        self, events: pl.DataFrame, correlation: Correlation, reference: int, rule: Rule, quoting: Quoting
-    ) -> pl.DataFrame:
-        name = correlation.rules[reference]
-        keep = who_and_when(events).with_columns(pl.lit(reference, pl.UInt16).alias(REF))
-        counted = [self._pack.taxonomy.field(field, rule.logsource) for field in correlation.counted]
-        if correlation.kind in VALUES:
-            keep = keep.with_columns(_numbers(series_of(counted[0], events), events.height).alias(VALUE))
-        elif counted:
-            keep = keep.with_columns(_combined([text_of(field, events) for field in counted]).alias(VALUE))
-        lists = []
-        for index, field in enumerate(correlation.group_by):
-            own = correlation.aliases.get(field, {}).get(name, field)
-            series = series_of(self._pack.taxonomy.field(own, rule.logsource), events)
-            if series is not None and isinstance(series.dtype, pl.List):
-                lists.append(_GROUP.format(index))
-                values = texts(series)
-            else:
-                values = text_of(self._pack.taxonomy.field(own, rule.logsource), events)
-            keep = keep.with_columns(values.alias(_GROUP.format(index)))
-        keep = pl.concat([keep, quoting.keep(events)], how="horizontal")
-        for column in lists:
-            keep = keep.explode(column)
-        groups = [_GROUP.format(index) for index in range(len(correlation.group_by))]
-        return keep.drop_nulls(groups)
+        Raises:
+            OSError: there is no room for what must be written.
+        """
+        matched = matches.filter(pl.col("rule").is_in(list(self._feeds)))
+        if matched.is_empty() or "@timestamp" not in frame.columns:
+            return
+        batch, matched = self._batch(frame, matched)
+        used = np.zeros(batch.events.height, bool)
+        gathered: dict[int, list[pl.DataFrame]] = defaultdict(list)
+        for (rule,), rows in matched.partition_by("rule", as_dict=True).items():
+            events = rows["row"].to_numpy()
+            for number, index in self._feeds[int(rule)]:
+                way, correlation = self._paths[number][index], self._pack.correlations[number]
+                found = batch.items(events, way, index, correlation)
+                used[found[EVENT].to_numpy() - self._arrived] = True
+                gathered[number].append(found)
+        for number, parts in gathered.items():
+            self._items[number].add(_once(parts, self._pack.correlations[number]))
+        self._evidence.add(detached(batch.events.filter(pl.Series(used))))
+        self._arrived += batch.events.height
+        self._spools.settle()
+
+    def _batch(self, frame: pl.DataFrame, matched: pl.DataFrame) -> tuple[Batch, pl.DataFrame]:
+        """The matched events that have a time, numbered, and the matches by row of these."""
+        columns = set(_ALWAYS).union(*(self._columns[rule] for rule in matched["rule"].unique()))
+        matched = matched.filter(frame["@timestamp"].is_not_null().gather(matched["row"]))
+        wanted = np.zeros(frame.height, bool)
+        wanted[matched["row"].to_numpy()] = True
+        place = np.cumsum(wanted, dtype=np.uint32) - np.uint32(1)
+        rows = np.flatnonzero(wanted)
+        events = frame.select(name for name in frame.columns if name in columns)[rows]
+        events = events.with_columns(pl.int_range(self._arrived, self._arrived + len(rows)).alias(EVENT))
+        who = who_and_when(events)
+        known = {
+            EVENT: events[EVENT].to_numpy(),
+            AT: events["@timestamp"].dt.cast_time_unit("us").cast(pl.Int64).to_numpy(),
+            ACCOUNT: self._accounts.numbers(who[ACCOUNT]),
+            HOST: self._hosts.numbers(who[HOST]),
+        }
+        mine = pl.Series("row", place[matched["row"].to_numpy()])
+        return Batch(events, known), matched.select("rule", mine)
 
     def find(self) -> Iterator[Finding]:
-        """The findings, in order of correlation, group and account."""
-        fired: dict[str, tuple[Correlation, pl.DataFrame]] = {}
-        for correlation in self._pack.correlations:
-            events = self._events(correlation, fired)
-            if events is None:
-                continue
-            events = holding(events, correlation)
-            fired |= {key: (correlation, events) for key in (correlation.id, correlation.name) if key}
-            if not correlation.silent:
-                yield from self._findings(correlation, events)
+        """The findings, in order of correlation, group and account.
 
-    def _events(
-        self, correlation: Correlation, fired: dict[str, tuple[Correlation, pl.DataFrame]]
-    ) -> pl.DataFrame | None:
-        """What a correlation counts, sorted by group and time; None if nothing."""
-        parts = list(self._parts[correlation.id])
-        parts += [
-            _passed_on(correlation, reference, *fired[name])
-            for reference, name in enumerate(correlation.rules)
-            if name in fired
-        ]
-        parts = [part for part in parts if part.height]
-        if not parts:
-            return None
-        groups = [_GROUP.format(index) for index in range(len(correlation.group_by))]
-        key = pl.concat_str(groups, separator=_SEPARATOR) if groups else pl.lit("")
-        together = pl.concat(parts, how="diagonal_relaxed").with_columns(key.alias(KEY))
-        return together.with_row_index(_ORDER).sort(KEY, AT, _ORDER).drop(_ORDER)
+        Raises:
+            OSError: what was gathered cannot be written or read again.
+        """
+        everything = range(len(self._items))
+        with self._passed() as passed:
+            for number, correlation in enumerate(self._pack.correlations):
+                found = [
+                    totals(portion)
+                    for portion in self._judged(number, passed, everything)
+                    if not correlation.silent and portion.judged.holds.any()
+                ]
+                if found:
+                    ways, names = self._paths[number], (list(self._accounts), list(self._hosts))
+                    yield from Telling(correlation, ways, self._evidence, *names).findings(found)
 
-    def _findings(self, correlation: Correlation, events: pl.DataFrame) -> Iterator[Finding]:
-        events = _involved(events, correlation)
-        if events.is_empty():
+    def holding(self, correlation: str) -> pl.DataFrame:
+        """The events at which the condition of a correlation holds, silent or not.
+
+        Give the batches a column `molehunt.row` (the number of each event in its source, say) to know them
+        again. What is counted is judged anew by each call.
+
+        Args:
+            correlation: its id or name.
+
+        Returns:
+            `molehunt.row` where the batches had it, and the `LOCATORS` they had, a row an event, in order of
+            `molehunt.row`, or of time.
+
+        Raises:
+            KeyError: the pack has no such correlation.
+        """
+        asked = [n for n, one in enumerate(self._pack.correlations) if correlation in (one.id, one.name)]
+        if not asked:
+            raise KeyError(correlation)
+        found: list[pl.DataFrame] = []
+        with self._passed() as passed:
+            for number in range(asked[0] + 1):
+                rows = [
+                    portion.rows(portion.judged.holds).select(EVENT)
+                    for portion in self._judged(number, passed, self._under(asked[0]))
+                ]
+                found = rows if number == asked[0] else []
+        return self._located(found)
+
+    def _under(self, number: int) -> set[int]:
+        """A correlation, and those that it counts, by way of others too."""
+        inner = [one for one, outer in self._outer.items() if any(number == by for by, _ in outer)]
+        return {number}.union(*(self._under(one) for one in inner))
+
+    @contextmanager
+    def _passed(self) -> Iterator[dict[int, Spool]]:
+        """Room for what correlations pass on to others, for as long as they are judged."""
+        passed = {by: self._spools.spool(HIGH) for outer in self._outer.values() for by, _ in outer}
+        try:
+            yield passed
+        finally:
+            for spool in passed.values():
+                self._spools.forget(spool)
+
+    def _judged(self, number: int, passed: Mapping[int, Spool], wanted: Collection[int]) -> Iterator[Portion]:
+        """Where a correlation holds, portion by portion; what it passes on to others is added to theirs."""
+        if number not in wanted:
             return
-        fields = tuple(
-            dict.fromkeys(
-                column
-                for feed, _, _, quoting in self._feeds
-                if feed.id == correlation.id
-                for column in quoting.fields
-            )
-        )
-        for (_, account), group in events.partition_by(
-            KEY, ACCOUNT, as_dict=True, maintain_order=True
-        ).items():
-            hosts = group.filter(pl.col(HOST) != "")[HOST]
-            host = hosts[0] if len(hosts) else ""
-            words = {name: group[_GROUP.format(index)][0] for index, name in enumerate(correlation.group_by)}
-            yield finding(
-                correlation,
-                Total(account, host, group.height, group[AT][0], group[AT][-1]),
-                group.head(SHOWN),
-                fields,
-                {"value": _plain_number(group["_most"][0]), **words},
-            )
+        correlation, ways = self._pack.correlations[number], self._paths[number]
+        spools = [self._items[number], *([passed[number]] if number in passed else [])]
+        for rows in portions(spools):
+            portion = Portion(rows, judged(_counted(rows, ways, correlation), correlation))
+            for by, reference in self._outer[number]:
+                if by not in wanted:
+                    continue
+                outer = [(n, way) for n, way in enumerate(self._paths[by]) if way.reference == reference]
+                found = passed_on(portion, ways, self._pack.correlations[by], outer, self._evidence)
+                passed[by].add(found)
+                self._spools.settle()
+            yield portion
+
+    def _located(self, found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Where events are, each once."""
+        rows = together(found)
+        if rows.is_empty():
+            return pl.DataFrame(schema={SOURCE_ROW: pl.Int64})
+        located = self._evidence.having(rows[EVENT].unique().to_numpy(), (EVENT, SOURCE_ROW, *LOCATORS))
+        order = [name for name in (SOURCE_ROW, "@timestamp", EVENT) if name in located.columns]
+        names = [name for name in (SOURCE_ROW, *LOCATORS) if name in located.columns]
+        return located.sort(order, nulls_last=True).select(names)
 
 
-def _numbers(series: pl.Series | None, height: int) -> pl.Series:
-    """Values as floating-point numbers; null where they are none."""
-    if series is None or isinstance(series.dtype, pl.List):
-        return pl.repeat(None, height, dtype=pl.Float64, eager=True)
-    if series.dtype.is_numeric():
-        return series.cast(pl.Float64)
-    return texts(series).str.strip_prefix("+").cast(pl.Float64, strict=False)
+def _outer(correlations: Sequence[Correlation]) -> dict[int, list[tuple[int, int]]]:
+    """Correlation → those that count it, and as which of their rules."""
+    numbers = {key: number for number, one in enumerate(correlations) for key in (one.id, one.name) if key}
+    outer: dict[int, list[tuple[int, int]]] = {number: [] for number in range(len(correlations))}
+    for number, one in enumerate(correlations):
+        for reference, name in enumerate(one.rules):
+            if name in numbers:
+                outer[numbers[name]].append((number, reference))
+    return outer
 
 
-def _combined(texts: list[pl.Series]) -> pl.Series:
-    """Several fields as one value; null where none has a value."""
-    if len(texts) == 1:
-        return texts[0]
-    frame = pl.DataFrame({str(index): text for index, text in enumerate(texts)})
-    joined = pl.concat_str(pl.all().fill_null(""), separator=_SEPARATOR)
-    some = pl.any_horizontal(pl.all().is_not_null())
-    return frame.select(pl.when(some).then(joined).alias("v"))["v"]
+def _counted(rows: pl.DataFrame, ways: Sequence[Path], correlation: Correlation) -> Counted:
+    def numbers(name: str) -> Array:
+        return rows[name].to_numpy().view(np.int64)
+
+    rule = value = of = None
+    if correlation.kind in TEMPORAL:
+        rule = np.array([way.reference for way in ways], np.int64)[rows[PATH].to_numpy()]
+    elif correlation.tells_values_apart:
+        of = (numbers(OF_HIGH), numbers(OF_LOW), rows[THERE].to_numpy())
+    elif correlation.kind in VALUES:
+        value = rows[VALUE].to_numpy()  # null is NaN
+    return Counted(numbers(HIGH), numbers(LOW), rows[AT].to_numpy(), rule, value, of)
 
 
-def _passed_on(
-    correlation: Correlation, reference: int, child: Correlation, events: pl.DataFrame
-) -> pl.DataFrame:
-    """The events at which `child` fired, as events of `correlation`, grouped by what both group by."""
-    name = correlation.rules[reference]
-    holds = pl.col(HOLDS)
-    if correlation.kind not in TEMPORAL:
-        holds &= ~pl.col(HOLDS).shift(1).over(KEY).fill_null(value=False)
-    fired = events.filter(holds)
-    groups = []
-    for index, field in enumerate(correlation.group_by):
-        own = correlation.aliases.get(field, {}).get(name, field)
-        if own in child.group_by:
-            group = pl.col(_GROUP.format(child.group_by.index(own)))
-        elif own == "account":
-            group = pl.when(pl.col(ACCOUNT) != "").then(ACCOUNT)
-        else:
-            group = pl.lit(None, pl.String)
-        groups.append(group.alias(_GROUP.format(index)))
-    value = pl.lit(None, pl.String if correlation.kind == "value_count" else pl.Float64)
-    if correlation.kind == "value_count" and correlation.counted[0] in child.group_by:
-        value = pl.col(_GROUP.format(child.group_by.index(correlation.counted[0])))
-    internal = [
-        column for column in fired.columns if column.startswith("_") and column not in (ACCOUNT, AT, HOST)
-    ]
-    kept = fired.drop(internal)
-    own_columns = fired.select(*groups, pl.lit(reference, pl.UInt16).alias(REF), value.alias(VALUE))
-    return pl.concat([kept, own_columns], how="horizontal").drop_nulls(
-        [_GROUP.format(index) for index in range(len(correlation.group_by))]
-    )
-
-
-def _involved(events: pl.DataFrame, correlation: Correlation) -> pl.DataFrame:
-    """The events inside a window in which the condition holds, with the largest number measured there."""
-    events = events.with_columns(pl.col(HOLDS).any().over(KEY, AT))
-    at = pl.when(HOLDS).then(AT).backward_fill().over(KEY)
-    events = events.filter((at - pl.col(AT) <= correlation.timespan).fill_null(value=False))
-    most = pl.col(MEASURED).filter(HOLDS).max().over(KEY)
-    return events.with_columns(most.alias("_most"))
-
-
-def _plain_number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return str(int(value)) if float(value).is_integer() else f"{value:.2f}"
+def _once(parts: list[pl.DataFrame], correlation: Correlation) -> pl.DataFrame:
+    """Items of one batch, an event that several rules matched only by the first, but for temporal ones."""
+    whole = pl.concat(parts)
+    if len(parts) == 1 or correlation.kind in TEMPORAL:
+        return whole
+    if sum(part[EVENT].n_unique() for part in parts) == whole[EVENT].n_unique():
+        return whole
+    return whole.filter(pl.col(PATH) == pl.col(PATH).min().over(EVENT, HIGH, LOW))

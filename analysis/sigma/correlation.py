@@ -1,31 +1,26 @@
 """Correlation documents: what is counted, over whom, in how long a window.
 
-Parsed here and not by pySigma, whose 1.5 allows one operator only and cuts thresholds to integers; its
-grammar of boolean conditions and its time spans are used. Source:
+Parsed here and not by pySigma, whose 1.5 allows one operator only and cuts thresholds to integers; its time
+spans are used. Source:
 https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-specification.html
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from sigma.correlations import (
-    CorrelationConditionAND,
-    CorrelationConditionNOT,
-    CorrelationConditionOR,
-    SigmaCorrelationTimespan,
-    SigmaExtendedCorrelationCondition,
-    SigmaRuleReference,
-)
+from sigma.correlations import SigmaCorrelationTimespan
 from sigma.exceptions import SigmaError
 
 from analysis.sigma.documents import Document, RuleError, RuleProblem
+from analysis.sigma.expression import Expression, alternatives, parse
 from analysis.sigma.rule import Header, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 COUNTS: Final = ("event_count", "value_count")
 VALUES: Final = ("value_sum", "value_avg", "value_median", "value_percentile")
@@ -33,37 +28,6 @@ TEMPORAL: Final = ("temporal", "temporal_ordered")
 TYPES: Final = (*COUNTS, *VALUES, *TEMPORAL)
 OPERATORS: Final = ("gt", "gte", "lt", "lte", "eq", "neq")
 _KEYS: Final = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The rule at `index` of the correlation's rules was seen in the window."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """All of them."""
-
-    parts: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """Any of them."""
-
-    parts: tuple[Expression, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Not."""
-
-    part: Expression
-
-
-Expression: TypeAlias = Seen | Every | Either | Absent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +41,8 @@ class Correlation(Header):
         aliases: alias → reference → field of that rule's events.
         bounds: comparisons of the counted number, all of which must hold.
         counted: the field or fields of `condition: field:`; a value_count counts distinct combinations.
-        percentile: 0 to 100, for value_percentile.
+        percentile: 0 to 100, for value_percentile; None asks for the share of the event's own value, as the
+            specification's example does.
         expression: for a temporal condition written as and/or/not.
         generate: the rules it counts make findings of their own too.
         silent: another correlation or anomaly rule counts it, without `generate`.
@@ -90,18 +55,26 @@ class Correlation(Header):
     timespan: timedelta
     bounds: tuple[tuple[str, float], ...]
     counted: tuple[str, ...] = ()
-    percentile: float = 0.0
+    percentile: float | None = None
     expression: Expression | None = None
     generate: bool = False
     silent: bool = False
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False, hash=False)
+
+    @property
+    def tells_values_apart(self) -> bool:
+        """It counts different values, or the share of each."""
+        return self.kind == "value_count" or (self.kind == "value_percentile" and self.percentile is None)
 
 
 def read_correlation(document: Document) -> tuple[Correlation | None, list[RuleError]]:
     """The correlation of a document, or None if it cannot run, and everything wrong with it."""
     header, errors = read_header(document)
     try:
-        correlation = Correlation(**header, **_body(document.value["correlation"]), document=document.value)
+        body = _body(document.value["correlation"])
+        # The specification has `generate` beside `level`, pySigma has it inside.
+        body["generate"] |= _generates(document.value)
+        correlation = Correlation(**header, **body, document=document.value)
     except RuleProblem as problem:
         return None, [*errors, document.error(str(problem), "correlation", *problem.keys)]
     return correlation, errors
@@ -113,27 +86,36 @@ def _body(body: object) -> dict[str, Any]:
     for key in body:
         if key not in _KEYS:
             raise RuleProblem(f"unknown key {key!r}; Sigma has {', '.join(_KEYS)}", (str(key),))
-    kind = body.get("type")
+    kind = str(body.get("type")).lower()
     if kind not in TYPES:
-        raise RuleProblem(f"type {kind!r} is unknown; take one of {', '.join(TYPES)}", ("type",))
+        message = f"type {body.get('type')!r} is unknown; take one of {', '.join(TYPES)}"
+        raise RuleProblem(message, ("type",))
     condition = body.get("condition")
-    expression, named = _expression(condition) if isinstance(condition, str) else (None, [])
-    rules = _texts(body, "rules") or tuple(named)
+    rules = _texts(body, "rules")
+    expression: Expression | None = None
+    if isinstance(condition, str) and kind in TEMPORAL:
+        expression, rules = parse(condition, rules)
+        if kind == "temporal_ordered":
+            alternatives(expression)  # that there are not too many
     if not rules:
         raise RuleProblem("`rules:` is missing; list the names of the rules to count", ("rules",))
-    generate = body.get("generate", False)
-    if not isinstance(generate, bool):
-        raise RuleProblem("generate must be true or false", ("generate",))
     return {
         "kind": kind,
         "rules": rules,
         "group_by": _texts(body, "group-by"),
-        "aliases": _aliases(body.get("aliases"), rules),
+        "aliases": _aliases(body.get("aliases")),
         "timespan": _timespan(body.get("timespan")),
-        "generate": generate,
+        "generate": _generates(body),
         **_condition(condition, kind, rules),
-        "expression": _placed(expression, rules) if expression is not None else None,
+        "expression": expression,
     }
+
+
+def _generates(body: Mapping[str, Any]) -> bool:
+    generate = body.get("generate")
+    if generate is not None and not isinstance(generate, bool):
+        raise RuleProblem("generate must be true or false", ("generate",))
+    return generate is True
 
 
 def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -149,22 +131,18 @@ def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
 def _timespan(value: object) -> timedelta:
     try:
         return timedelta(seconds=SigmaCorrelationTimespan(str(value)).seconds)
-    except (SigmaError, OverflowError) as error:
+    except (SigmaError, OverflowError, ValueError) as error:  # ValueError: thousands of digits
         message = f"timespan {value!r} is no length of time; write a number and s, m, h, d, w, M or y"
         raise RuleProblem(message, ("timespan",)) from error
 
 
-def _aliases(value: object, rules: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def _aliases(value: object) -> dict[str, dict[str, str]]:
     if value is None:
         return {}
     aliases: dict[str, dict[str, str]] = {}
     for alias, mapping in value.items() if isinstance(value, dict) else [("", None)]:
         if not isinstance(mapping, dict):
             raise RuleProblem("`aliases:` maps an alias to rules and their fields", ("aliases", str(alias)))
-        for name in mapping:
-            if name not in rules:
-                message = f"alias of rule {name!r}, which `rules:` does not list"
-                raise RuleProblem(message, ("aliases", str(alias), str(name)))
         aliases[str(alias)] = {str(name): str(column) for name, column in mapping.items()}
     return aliases
 
@@ -193,40 +171,47 @@ def _counted(condition: Mapping[str, Any], kind: str) -> dict[str, Any]:
         raise RuleProblem(f"a {kind} needs `field:` below condition: the field to measure", at)
     if kind in VALUES and len(counted) > 1:
         raise RuleProblem(f"a {kind} measures one field", (*at, "field"))
-    if kind != "value_percentile":
+    if kind != "value_percentile" or condition.get("percentile") is None:
         return {"counted": counted}
-    percentile = _number(condition.get("percentile"), "percentile")
+    percentile = _number(condition["percentile"], "percentile")
     if not 0 <= percentile <= 100:  # noqa: PLR2004 - that is what a percentile is
         raise RuleProblem("percentile must be from 0 to 100", (*at, "percentile"))
     return {"counted": counted, "percentile": percentile}
 
 
 def _number(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RuleProblem(f"`{key}:` must be a number, not {value!r}", ("condition", key))
-    return float(value)
-
-
-def _expression(text: str) -> tuple[object, list[str]]:
+    """A number, or one written as text, as pySigma takes it."""
     try:
-        parsed = SigmaExtendedCorrelationCondition(text)
-    except (SigmaError, RecursionError) as error:
-        reason = error.args[0] if error.args else "too deep"
-        message = f"the condition cannot be parsed ({reason}); join rule names by and, or, not"
-        raise RuleProblem(message, ("condition",)) from error
-    return parsed.parsed, parsed.get_referenced_rules()
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # what is none raises
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise RuleProblem(f"`{key}:` must be a number, not {value!r}", ("condition", key))
+    return number
 
 
-def _placed(parsed: object, rules: tuple[str, ...]) -> Expression:
-    match parsed:
-        case SigmaRuleReference(reference=name):
-            if name not in rules:
-                raise RuleProblem(f"the condition names {name!r}, which `rules:` does not", ("condition",))
-            return Seen(rules.index(name))
-        case CorrelationConditionNOT(args=[part]):
-            return Absent(_placed(part, rules))
-        case CorrelationConditionAND(args=parts):
-            return Every(tuple(_placed(part, rules) for part in parts))
-        case CorrelationConditionOR(args=parts):
-            return Either(tuple(_placed(part, rules) for part in parts))
-    raise RuleProblem(f"the condition has a part that is not understood: {parsed}", ("condition",))
+def with_aliases_of(correlation: Correlation, called: Iterable[tuple[str, str]]) -> Correlation:
+    """The correlation, its aliases keyed by the names that its `rules:` uses.
+
+    An alias may call a rule by its name where `rules:` has its id, or the other way round.
+
+    Args:
+        correlation: as it was read.
+        called: id and name of every rule and correlation there is ("" for none).
+
+    Raises:
+        RuleProblem: an alias is about a rule that the correlation does not count.
+    """
+    if not correlation.aliases:
+        return correlation
+    listed = {name: name for name in correlation.rules}
+    for ids in called:
+        listed |= {key: name for name in ids if name in correlation.rules for key in ids if key}
+    aliases: dict[str, dict[str, str]] = {}
+    for alias, mapping in correlation.aliases.items():
+        for name in mapping:
+            if name not in listed:
+                message = f"alias of rule {name!r}, which `rules:` does not list"
+                raise RuleProblem(message, ("correlation", "aliases", alias, name))
+        aliases[alias] = {listed[name]: column for name, column in mapping.items()}
+    return replace(correlation, aliases=aliases)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from analysis.sigma.correlation import Correlation, read_correlation
+from analysis.sigma.correlation import Correlation, read_correlation, with_aliases_of
 from analysis.sigma.documents import Document, RuleError, RuleProblem, read, rule_files
 from analysis.sigma.filters import Filter, placed, read_filter
 from analysis.sigma.rule import Rule, read_rule
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from analysis.sigma.taxonomy import Taxonomy
+
+
+MAX_RULES: Final = 10_000  # that one correlation counts, by way of others too
 
 
 def bundled_rules() -> Path:
@@ -115,6 +118,7 @@ def _take_filter(document: Document, loaded: Loaded, filters: list[tuple[Filter,
 
 def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:
     """Leave out correlations that name what is not there, and silence the rules that only serve others."""
+    loaded.correlations = _aliased(loaded, documents)
     while True:
         known = {key for one in (*loaded.rules, *loaded.correlations) for key in (one.id, one.name) if key}
         lost = [one for one in loaded.correlations if not set(one.rules) <= known]
@@ -125,7 +129,7 @@ def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:
         if not lost:
             break
         loaded.correlations = [one for one in loaded.correlations if one not in lost]
-    loaded.correlations = _ordered(loaded, documents)
+    loaded.correlations = _narrow_enough(_ordered(loaded, documents), loaded, documents)
     silenced = _silenced(loaded)
     loaded.rules = [replace(one, silent=bool({one.id, one.name} & silenced)) for one in loaded.rules]
     loaded.correlations = [
@@ -133,10 +137,10 @@ def _resolve(loaded: Loaded, documents: Mapping[Path, Document]) -> None:
     ]
 
 
-def _error(one: Correlation, documents: Mapping[Path, Document], message: str) -> RuleError:
+def _error(one: Correlation, documents: Mapping[Path, Document], message: str, *keys: str | int) -> RuleError:
     document = documents[one.path]
     if str(document.value.get("title")) == one.title:
-        return document.error(message, "correlation", "rules")
+        return document.error(message, *(keys or ("correlation", "rules")))
     return RuleError(one.path, one.line, 1, message)
 
 
@@ -155,6 +159,35 @@ def _ordered(loaded: Loaded, documents: Mapping[Path, Document]) -> list[Correla
         ready |= {key for one in now for key in (one.id, one.name) if key}
         waiting = [one for one in waiting if one not in now]
     return ordered
+
+
+def _aliased(loaded: Loaded, documents: Mapping[Path, Document]) -> list[Correlation]:
+    """The correlations whose aliases are about rules that they count."""
+    called = [(one.id, one.name) for one in (*loaded.rules, *loaded.correlations)]
+    sound = []
+    for one in loaded.correlations:
+        try:
+            sound.append(with_aliases_of(one, called))
+        except RuleProblem as problem:
+            loaded.errors.append(_error(one, documents, str(problem), *problem.keys))
+    return sound
+
+
+def _narrow_enough(
+    ordered: list[Correlation], loaded: Loaded, documents: Mapping[Path, Document]
+) -> list[Correlation]:
+    """The correlations that count a bounded number of rules, by way of others too (a few can be millions)."""
+    rules: dict[str, int] = {}
+    sound = []
+    for one in ordered:
+        number = sum(rules.get(name, 1) for name in one.rules)
+        rules |= {key: number for key in (one.id, one.name) if key}
+        if number <= MAX_RULES:
+            sound.append(one)
+        else:
+            message = f"it counts more than {MAX_RULES} rules, by way of others; split it into several"
+            loaded.errors.append(_error(one, documents, message))
+    return sound
 
 
 def _silenced(loaded: Loaded) -> set[str]:

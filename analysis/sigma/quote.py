@@ -63,6 +63,11 @@ class Quoting:
         self.fields = tuple(dict.fromkeys(fields))
         self._words = {name: taxonomy.field(name, source) for name in _PLACEHOLDER.findall(why)}
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `keep` reads, besides the `LOCATORS`."""
+        return (*self.fields, *(name for field in self._words.values() for name in field.sources))
+
     def keep(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The `LOCATORS` that the events have, the quoted fields and the words of `why` as text."""
         kept = frame.select(name for name in LOCATORS if name in frame.columns)

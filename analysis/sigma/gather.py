@@ -1,0 +1,272 @@
+"""From a batch and its matches to what a correlation counts: an item an event and group, numbers only.
+
+A group is known by 128 bits of a hash whose seeds are drawn anew in every process, so that no log can be made
+to confuse two: with a thousand million groups the chance that any two are taken for one is 10^-21. Its name,
+and all else that a finding says of an event, is looked up at the end, for the few events that are shown.
+
+Values are compared without case, as all text in Sigma.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.sigma.column import series_of
+from analysis.sigma.correlation import VALUES, Correlation
+from analysis.sigma.fold import fold_values
+from analysis.sigma.spool import HIGH
+from analysis.sigma.written import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from analysis.sigma.paths import Path
+    from analysis.sigma.sliding import Array
+    from analysis.sigma.tree import Field
+
+LOW: Final = "_low"  # the other half of the group's key
+AT: Final = "_at"  # microseconds since 1970
+PATH: Final = "_path"  # index in the paths of the correlation
+VALUE: Final = "_value"
+OF_HIGH: Final = "_of_high"  # key of the value to tell apart
+OF_LOW: Final = "_of_low"
+THERE: Final = "_there"  # whether there is such a value
+_SEEDS: Final = (secrets.randbits(64), secrets.randbits(64))
+_MIX: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # any two odd numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A field of a batch.
+
+    Attributes:
+        high: one half of a key of each value, UInt64; `low` the other. Or, of a number, the number itself.
+        there: whether it is one.
+        begins: where the field has lists, the place of each event's first value, and how many values there
+            are; without it, each event has one.
+    """
+
+    high: Array
+    low: Array
+    there: Array
+    begins: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Events of a batch, each as often as it has combinations of values.
+
+    Attributes:
+        place: which of the events that were asked for.
+        event: its row in the batch.
+        values: of each field asked for, in their order: `high`, `low` and `there`.
+    """
+
+    place: Array
+    event: Array
+    values: tuple[tuple[Array, Array, Array], ...] = ()
+
+    @classmethod
+    def of(cls, events: Array) -> Rows:
+        """These events, once each."""
+        return cls(np.arange(len(events)), events)
+
+    def having(self, field: Values | None) -> Rows:
+        """With the values of one field more; events that lack it are left out."""
+        if field is None:
+            nothing = np.zeros(0, np.uint64)
+            return self._taken(np.zeros(0, np.int64), (nothing, nothing, np.zeros(0, bool)))
+        row, at = self._values(field, at_least=0)
+        there = field.there[at]
+        if not there.all():
+            row, at, there = row[there], at[there], there[there]
+        return self._taken(row, (field.high[at], field.low[at], there))
+
+    def perhaps(self, field: Values | None) -> Rows:
+        """With the values of one field more; events that lack it stay."""
+        everything = np.arange(len(self.event))
+        nothing = np.zeros(len(everything), np.uint64)
+        if field is None or not len(field.there):
+            return self._taken(everything, (nothing, nothing, np.zeros(len(everything), bool)))
+        row, at = self._values(field, at_least=1)
+        at = np.minimum(at, len(field.there) - 1)
+        there = field.there[at]
+        if field.begins is not None:
+            there &= (field.begins[1:] > field.begins[:-1])[self.event[row]]
+        return self._taken(
+            row, (np.where(there, field.high[at], 0), np.where(there, field.low[at], 0), there)
+        )
+
+    def _values(self, field: Values, at_least: int) -> tuple[Array, Array]:
+        """Row of each value, and its place in the field."""
+        if field.begins is None:
+            return np.arange(len(self.event)), self.event
+        first = field.begins[self.event]
+        number = np.maximum(field.begins[self.event + 1] - first, at_least)
+        row = np.repeat(np.arange(len(self.event)), number)
+        return row, np.arange(len(row)) + np.repeat(first - np.cumsum(number) + number, number)
+
+    def _taken(self, row: Array, more: tuple[Array, Array, Array]) -> Rows:
+        values = tuple((high[row], low[row], there[row]) for high, low, there in self.values)
+        return Rows(self.place[row], self.event[row], (*values, more))
+
+    def key(self, fields: Sequence[int]) -> tuple[Array, Array]:
+        """Both halves of a key of these of the fields."""
+        return _key([self.values[one][:2] for one in fields], len(self.event))
+
+
+def _key(halves: Sequence[tuple[Array, Array]], height: int) -> tuple[Array, Array]:
+    keys = []
+    for half, mix in enumerate(_MIX):
+        key = np.zeros(height, np.uint64)
+        for one in halves:
+            key = key * mix + one[half]
+        keys.append(key)
+    return keys[0], keys[1]
+
+
+class Batch:
+    """Some events of a batch.
+
+    Args:
+        events: any columns.
+        known: further columns (number, time, account and host), for every item.
+    """
+
+    def __init__(self, events: pl.DataFrame, known: Mapping[str, Array]) -> None:
+        self.events = events
+        self._known = known
+        self._keys: dict[Field, Values | None] = {}
+        self._numbers: dict[Field, Values | None] = {}
+
+    def keys(self, field: Field) -> Values | None:
+        """A field's values by their keys; None if no event has it."""
+        if field not in self._keys:
+            series = series_of(field, self.events)
+            self._keys[field] = None if series is None else _keys_of(series)
+        return self._keys[field]
+
+    def numbers(self, field: Field) -> Values | None:
+        """A field's values as numbers; None if no event has it."""
+        if field not in self._numbers:
+            series = series_of(field, self.events)
+            self._numbers[field] = None if series is None else _numbers_of(series)
+        return self._numbers[field]
+
+    def items(self, events: Array, path: Path, number: int, correlation: Correlation) -> pl.DataFrame:
+        """What a correlation counts of events of one of its rules.
+
+        Args:
+            events: rows of the batch.
+            path: from the rule to the correlation.
+            number: its index.
+            correlation: whose items are wanted.
+
+        Returns:
+            The known columns, `PATH`, `HIGH`, `LOW` and what `measured` says, an item an event, group and
+            value.
+        """
+        rows = Rows.of(events)
+        for field in path.groups:
+            rows = rows.having(self.keys(field))
+        high, low = rows.key(range(len(path.groups)))
+        place, measured = self.measured(rows.event, path, correlation)
+        event = rows.event[place]
+        known = {name: column[event] for name, column in self._known.items()}
+        path_ = np.full(len(event), number, np.uint16)
+        return pl.DataFrame({**known, PATH: path_, HIGH: high[place], LOW: low[place], **measured})
+
+    def measured(self, events: Array, path: Path, correlation: Correlation) -> tuple[Array, dict[str, Array]]:
+        """What is measured of events; one that has several values is there as often.
+
+        Args:
+            events: rows of the batch.
+            path: from their rule to the correlation.
+            correlation: what it measures.
+
+        Returns:
+            Which of `events`; and `VALUE` (Float64, NaN where there is none), or `OF_HIGH`, `OF_LOW` and
+            `THERE`, or nothing.
+        """
+        rows = Rows.of(events)
+        if correlation.tells_values_apart:
+            for field in path.counted:
+                rows = rows.perhaps(self.keys(field))
+            high, low = rows.key(range(len(path.counted)))
+            there = np.logical_or.reduce([there for _, _, there in rows.values])
+            return rows.place, {OF_HIGH: high, OF_LOW: low, THERE: there}
+        if correlation.kind not in VALUES:
+            return rows.place, {}
+        rows = rows.perhaps(self.numbers(path.counted[0]))
+        number, _, there = rows.values[0]
+        return rows.place, {VALUE: np.where(there, number, np.nan)}
+
+
+def key_of(columns: Sequence[pl.Series], height: int) -> tuple[Array, Array]:
+    """Both halves of the key of texts, a row each."""
+    return _key([_halves(fold_values(column)) for column in columns], height)
+
+
+def _halves(folded: pl.Series) -> tuple[Array, Array]:
+    return folded.hash(_SEEDS[0]).to_numpy(), folded.hash(_SEEDS[1]).to_numpy()
+
+
+def _keys_of(series: pl.Series) -> Values:
+    flat, begins = _flat(series)
+    text = fold_values(texts(flat))
+    if begins is not None:  # what a list has twice is one value
+        height = len(series)
+        owner = pl.Series("owner", np.repeat(np.arange(height), np.diff(begins)))
+        once = pl.DataFrame([owner, text.alias("text")]).unique(maintain_order=True)
+        text = once["text"]
+        begins = _begins(np.bincount(once["owner"].to_numpy(), minlength=height))
+    high, low = _halves(text)
+    return Values(high, low, text.is_not_null().to_numpy(), begins)
+
+
+def _numbers_of(series: pl.Series) -> Values:
+    flat, begins = _flat(series)
+    if flat.dtype == pl.String:
+        flat = flat.str.strip_prefix("+").cast(pl.Float64, strict=False)
+    elif flat.dtype.is_numeric():
+        flat = flat.cast(pl.Float64)
+    else:
+        flat = pl.repeat(None, len(flat), dtype=pl.Float64, eager=True)
+    number = flat.to_numpy()  # null is NaN
+    return Values(number, number, np.isfinite(number), begins)
+
+
+def _flat(series: pl.Series) -> tuple[pl.Series, Array | None]:
+    """The values of lists one after the other, and where each row's begin; of what is no list, None."""
+    if not isinstance(series.dtype, pl.List):
+        return series, None
+    flat = series.explode(empty_as_null=False, keep_nulls=False)
+    return flat, _begins(series.list.len().fill_null(0).to_numpy())
+
+
+def _begins(numbers: Array) -> Array:
+    return np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
+
+
+class Names:
+    """Texts by number, each once, "" first; as many as there are accounts and hosts."""
+
+    def __init__(self) -> None:
+        self._numbers = {"": 0}
+
+    def numbers(self, column: pl.Series) -> Array:
+        """The number of each text, UInt32."""
+        different = column.unique()
+        new = [self._numbers.setdefault(text, len(self._numbers)) for text in different]
+        if len(new) == 1:
+            return np.full(len(column), new[0], np.uint32)
+        numbers = pl.Series(new, dtype=pl.UInt32)
+        return column.replace_strict(different, numbers, return_dtype=pl.UInt32).to_numpy()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
