@@ -3,7 +3,8 @@
 Fields are named as the events name them, nested ones by dotted names, those of objects in an array too: in
 `{"a": [{"b": 1}, {"b": 2}]}` the field `a.b` has the values 1 and 2. All values are text, and equal to what
 was written: a number equals the same number as text anyway, so that what an event is compared with does not
-depend on its neighbours. The empty text is a value; null, an empty array and an empty object are none.
+depend on its neighbours. The empty text is a value; null, an empty array and an empty object are none, though
+the field is there (`molehunt.null_fields`), for rules that ask whether it `exists`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import orjson
 import polars as pl
 
 from analysis.sigma import tree
-from analysis.sigma.explain import as_text
+from analysis.sigma.explain import NULL_FIELDS, as_text
 from analysis.sigma.taxonomy import AsWritten
 from analysis.sigma.written import texts as written_texts
 from sensors import framing, json_columns, json_shred
@@ -61,23 +62,29 @@ class Asked:
     Attributes:
         fields: names of fields.
         keywords: whether rules look into every field.
+        exist: those of the fields that rules ask the existence of.
     """
 
     fields: tuple[str, ...]
     keywords: bool
+    exist: tuple[str, ...] = ()
 
     @classmethod
     def by(cls, pack: RulePack, also: Collection[str] = ()) -> Asked:
         """What the rules and correlations of a pack ask for, and `also`."""
         names: dict[str, None] = dict.fromkeys(also)
-        keywords = False
+        items = {item for rule in pack.rules for item in tree.items(rule.condition)}
         for rule in pack.rules:
             names |= dict.fromkeys(field.name for field in tree.fields(rule.condition))
-            keywords |= any(item.field is None for item in tree.items(rule.condition))
         for one in pack.correlations:
             names |= dict.fromkeys((*one.group_by, *one.counted))
             names |= dict.fromkeys(own for mapping in one.aliases.values() for own in mapping.values())
-        return cls(tuple(names), keywords)
+        exist = {
+            item.field.name
+            for item in items
+            if item.field is not None and any(isinstance(value, tree.Exists) for value in item.values)
+        }
+        return cls(tuple(names), any(item.field is None for item in items), tuple(sorted(exist)))
 
     def within(self, name: str) -> bool:
         """Whether the field `name`, or one within its objects, is asked for."""
@@ -111,6 +118,8 @@ def _tables(lines: pl.DataFrame, source: Source, asked: Asked) -> Iterator[pl.Da
     parents = {names[number] for number in paths[1:, 0]} - {""}
     for name in parents & set(asked.fields):
         table = _with_objects(table, name, lines["text"])
+    if asked.exist:
+        table = table.with_columns(_empty(table, lines["text"], asked.exist))
     yield table.filter(pl.Series(proper))
 
 
@@ -217,3 +226,36 @@ def _with_objects(table: pl.DataFrame, name: str, texts: pl.Series) -> pl.DataFr
     if isinstance(table.schema[own], pl.List):
         found = pl.select(pl.when(found.is_not_null()).then(pl.concat_list(found))).to_series()
     return table.with_columns(table[own].fill_null(found).alias(own))
+
+
+def _empty(table: pl.DataFrame, texts: pl.Series, names: Collection[str]) -> pl.Series:
+    """For each event the columns of `names` whose fields are there without a value."""
+    found: list[list[str]] = [[] for _ in range(table.height)]
+    suspects: dict[int, list[str]] = {}
+    for name in names:
+        last = name.rsplit(".", 1)[-1]
+        without = texts.str.contains(f'"{last}"', literal=True)
+        if not last.isascii():
+            without |= texts.str.contains(r"\u", literal=True)
+        if column(name) in table.columns:
+            without &= table[column(name)].is_null()
+        for row in without.arg_true():
+            suspects.setdefault(row, []).append(name)
+    for row, asked in suspects.items():
+        try:
+            event = orjson.loads(texts[row])
+        except orjson.JSONDecodeError:
+            continue  # the line was named as no event
+        found[row] = [column(name) for name in asked if _there(event, name)]
+    return pl.Series(NULL_FIELDS, found, dtype=pl.List(pl.String))
+
+
+def _there(value: Any, name: str) -> bool:  # noqa: ANN401 - a JSON value
+    """Whether there is a field `name`, whatever it holds."""
+    if isinstance(value, list):
+        return any(_there(one, name) for one in value)
+    if not isinstance(value, dict):
+        return False
+    return name in value or any(
+        name.startswith(f"{key}.") and _there(inner, name[len(key) + 1 :]) for key, inner in value.items()
+    )
