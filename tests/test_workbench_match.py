@@ -149,7 +149,8 @@ def test_an_anomaly_rule_is_not_silently_left_out(events: Path, tmp_path: Path) 
     [
         ("  s: {f: ''}\n  condition: s", [1]),
         ("  s: {f: null}\n  condition: s", [2, 3, 4, 5]),
-        ("  s: {f|exists: true}\n  condition: s", [1, 6, 7, 8, 9, 10, 11, 12, 13]),
+        ("  s: {f|exists: true}\n  condition: s", [1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+        ("  s: {f|exists: false}\n  condition: s", [3]),
         ("  s: {f: 5}\n  condition: s", [6, 7, 8, 10, 12]),
         ("  s: {f: '5'}\n  condition: s", [6, 7, 8, 10, 12]),
         ("  s: {f|gte: 6}\n  condition: s", [9, 12]),
