@@ -28,8 +28,8 @@ class AsRead(NoPlainConversionMixin, SigmaType):
 class AsMolehunt(PreprocessingTransformation):
     """Reads again what molehunt reads otherwise than pySigma, and makes one condition of several.
 
-    pySigma 1 cuts the fractions off a correlation's threshold; they are taken from the file of the rule, if it
-    has one.
+    pySigma 1 cuts the fractions off a correlation's threshold; they are taken from the file of the rule, if
+    it has one.
 
     The encodings, `windash` and comparisons of time parts differ (`analysis.sigma.modifiers` says how).
     pySigma makes a query of each condition of a list; a rule matches if any of them holds.

@@ -63,7 +63,7 @@ def written(column: Column, form: Form, letters: Collection[str]) -> str:
     """
     match form:
         case "folded":
-            return _folded(as_text(column), letters)
+            return without_case(as_text(column), letters)
         case "number":
             return _parsed(column, _DECIMAL, "DOUBLE")
         case "integer":
@@ -105,8 +105,8 @@ def between(column: Column) -> str:
     return f"NULLIF(ARRAY_TO_STRING({column.sql}, {_MARK}), '')"
 
 
-def _folded(sql: str, letters: Collection[str]) -> str:
-    """Without case, as far as `letters` go (see `analysis.sigma.fold`): lower-casing alone is not folding."""
+def without_case(sql: str, letters: Collection[str]) -> str:
+    """A text without case, as far as `letters` go (`analysis.sigma.fold`): lower-casing is not enough."""
     for char, plain in UNLIKE_LOWER.items():
         if plain in letters:
             sql = f"REPLACE({sql}, {literal.text(char)}, {literal.text(plain)})"

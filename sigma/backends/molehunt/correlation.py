@@ -1,14 +1,15 @@
 """Sigma's correlations as SQL: windows that slide and end at each event, both ends included.
 
-The statement gives a row for each group and moment at which the condition holds. Polars has no window frames
-by time, so counts of events are told by looking back as many events as are asked for, what was seen last by
-running maxima, and what a window holds (its distinct values, their sum) by joining events to those of the
-same group in the two spans of time around theirs: work that grows with the square of the events in one
-window, as nothing that both engines run avoids.
+The statement gives a row for each group and moment at which the condition holds; groups are written without
+case, as they are compared. Polars has no window frames by time, so counts of events are told by looking back
+as many events as are asked for, what was seen last by running maxima, and what a window holds (its distinct
+values, their sum) by joining events to those of the same group in the two spans of time around theirs: work
+that grows with the square of the events in one window, as nothing that both engines run avoids.
 
-Events of the same moment are in each other's windows, and for `temporal_ordered` in any order. Events that
-lack a group-by field are left out. Refused are correlations of correlations, and upper bounds and denials of
-what grows as events arrive: molehunt asks those of every window that an event is in.
+The meaning is that of rules/README.md. Refused is what one look at each window cannot answer: correlations of
+correlations, upper bounds and denials of what grows as events arrive (they are asked of every window that an
+event is in), the percentile of an event's own value, and several rules with different fields where events are
+counted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 from typing import TYPE_CHECKING, Final, cast
 
 from sigma.backends.molehunt import literal
-from sigma.backends.molehunt.column import BETWEEN
+from sigma.backends.molehunt.column import BETWEEN, without_case
 from sigma.backends.molehunt.expression import condition
 from sigma.backends.molehunt.reading import condition_of, field_of
 from sigma.backends.molehunt.seen import OPERATORS, Seen
@@ -25,20 +26,23 @@ from sigma.backends.molehunt.values import Values
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 
+from analysis.sigma import tree
+from analysis.sigma.fold import UNLIKE_LOWER
+
 if TYPE_CHECKING:
     from sigma.backends.molehunt.table import Table
     from sigma.correlations import SigmaCorrelationCondition, SigmaRuleReference
-
-    from analysis.sigma import tree
+    from sigma.rule import SigmaRule
 
 GROWING: Final = ("event_count", "value_count", "value_sum")
 _MEASURES: Final = {
     "value_count": 'COUNT(DISTINCT b."value")',
-    "value_sum": 'COALESCE(SUM(b."value"), 0)',
+    "value_sum": 'SUM(b."value")',
     "value_avg": 'AVG(b."value")',
     "value_median": 'MEDIAN(b."value")',
     "value_percentile": 'QUANTILE_CONT(b."value", {share})',
 }
+_ALL_LETTERS: Final = frozenset("".join((*UNLIKE_LOWER.values(), "i")))
 
 
 class CorrelationQuery:
@@ -54,7 +58,7 @@ class CorrelationQuery:
         self._rule = rule
         self._table = table
         self._time = field_of(time)
-        self._fields = list(rule.group_by or ())
+        self._fields = list(dict.fromkeys(rule.group_by or ()))
         self._groups = [literal.name(f"group {index}") for index in range(1, len(self._fields) + 1)]
         self._kind = rule.type.name.lower()
         self._span = f"INTERVAL '{rule.timespan.seconds} seconds'"
@@ -70,12 +74,9 @@ class CorrelationQuery:
         elif self._kind in _MEASURES:
             body = self._measured()
         else:
-            windows = Seen(self._rule, self._groups, self._span)
-            body = windows.text('"matched events"')
-        shown = [
-            f"{group} AS {literal.name(field)}"
-            for group, field in zip(self._groups, self._fields, strict=True)
-        ]
+            body = Seen(self._rule, self._groups, self._span).text('"matched events"')
+        named = zip(self._groups, self._fields, strict=True)
+        shown = [f"{group} AS {literal.name(field)}" for group, field in named]
         shown.append(f'"at" AS {literal.name(self._time.name)}')
         return (
             f'WITH "matched events" AS (\n{_indented(self._matched())}\n)\n'
@@ -85,29 +86,65 @@ class CorrelationQuery:
     # --- the events that are counted ----------------------------------------------------------------------
 
     def _matched(self) -> str:
-        parts = [self._of(index, reference) for index, reference in enumerate(self._rule.referenced_rules)]
-        together = "\nUNION ALL\n".join(parts)
-        if not self._groups:
-            return f'SELECT * FROM (\n{_indented(together)}\n) AS every WHERE "at" IS NOT NULL'
-        known = " AND ".join(f"{group} IS NOT NULL" for group in self._groups)
-        return f'SELECT * FROM (\n{_indented(together)}\n) AS every WHERE "at" IS NOT NULL AND {known}'
+        """When, in which group, by which rule and with which value; each event once in each group."""
+        parts = [self._of(index, *part) for index, part in enumerate(self._counted_as())]
+        found = "\nUNION ALL\n".join(query for queries, _ in parts for query in queries)
+        listed = any(listed for _, listed in parts)
+        texts = [*self._groups, *(['"value"'] if self._kind == "value_count" else [])]
+        folded = [f"{without_case(name, _ALL_LETTERS)} AS {name}" for name in texts]
+        others = [name for name in ('"rule"', '"at"', '"value"') if name not in texts]
+        columns = ", ".join([*folded, *others, *(['"event"'] if listed else [])])
+        known = " AND ".join(f"{name} IS NOT NULL" for name in ['"at"', *self._groups])
+        every = "DISTINCT " if listed else ""
+        return f"SELECT {every}{columns} FROM (\n{_indented(found)}\n) AS every\nWHERE {known}"
 
-    def _of(self, index: int, reference: SigmaRuleReference) -> str:
-        """The events of one rule: when, in which group, with which value."""
+    def _counted_as(self) -> list[tuple[SigmaRuleReference, tree.Node]]:
+        """What is asked of events, rule by rule, or for all rules together where an event counts once."""
+        references = self._rule.referenced_rules
+        asked = [(reference, condition_of(self._plain(reference))) for reference in references]
+        if self._kind.startswith("temporal") or len(asked) == 1:
+            return asked
+        read = {
+            tuple(self._field(name, one) for name in (*self._fields, *self._named())) for one in references
+        }
+        if len(read) > 1:
+            raise SigmaFeatureNotSupportedByBackendError(
+                "its rules name the fields to group by or to measure differently: in SQL an event that "
+                "several of them match would count more than once",
+                source=self._rule.source,
+            )
+        return [(references[0], tree.Or(tuple(node for _, node in asked)))]
+
+    def _plain(self, reference: SigmaRuleReference) -> SigmaRule:
         if isinstance(reference.rule, SigmaCorrelationRule):
             raise SigmaFeatureNotSupportedByBackendError(
                 f"it counts another correlation ({reference.reference}); in SQL only rules can be counted",
                 source=self._rule.source,
             )
+        return reference.rule
+
+    def _of(self, index: int, reference: SigmaRuleReference, asked: tree.Node) -> tuple[list[str], bool]:
+        """The events that are asked for, and whether one may be in several groups."""
         values = Values(self._table)
-        where = condition(condition_of(reference.rule), values)
+        where = condition(asked, values)
         when = values.column(self._time)
         at = when.sql if when.kind in ("time", "clock") else values.time(self._time)
+        value = self._value(values, reference)
         shown = [f'{index} AS "rule"', f'{at} AS "at"']
-        for group, name in zip(self._groups, self._fields, strict=True):
-            shown.append(f"{_group(values, self._field(name, reference))} AS {group}")
-        shown.append(f'{self._value(values, reference)} AS "value"')
-        return values.query(where, ", ".join(shown))
+        fields = [self._field(name, reference) for name in self._fields]
+        lists = [field for field in fields if values.column(field).several]
+        if len(lists) > 1 or any(values.column(field).kind == "joined" for field in lists):
+            raise self._several(lists[0].name, "grouped by beside others")
+        for group, field in zip(self._groups, fields, strict=True):
+            column = values.column(field)
+            shown.append(f"{f'UNNEST({column.sql})' if column.several else values.text(field)} AS {group}")
+        if lists:
+            shown.append(f'{values.event()} AS "event"')
+        # A list without values gives no row: the event itself ends a window all the same.
+        each = [value, "NULL"] if value.startswith("UNNEST(") else [value]
+        if lists and len(each) > 1:
+            raise self._several(self._named()[0], f"measured beside {lists[0].name}")
+        return [values.query(where, ", ".join([*shown, f'{one} AS "value"'])) for one in each], bool(lists)
 
     def _field(self, name: str, reference: SigmaRuleReference) -> tree.Field:
         """A field of the correlation in the events of one rule, by the aliases."""
@@ -118,20 +155,37 @@ class CorrelationQuery:
                         return field_of(own)
         return field_of(name)
 
+    def _named(self) -> list[str]:
+        """The fields that are measured."""
+        named = getattr(self._rule.condition, "fieldref", None) or []
+        return (named if isinstance(named, list) else [named]) if self._kind in _MEASURES else []
+
     def _value(self, values: Values, reference: SigmaRuleReference) -> str:
-        named = getattr(self._rule.condition, "fieldref", None)
-        if self._kind not in _MEASURES or not named:
+        fields = [self._field(name, reference) for name in self._named()]
+        if not fields:
             return "NULL"
-        fields = [self._field(name, reference) for name in (named if isinstance(named, list) else [named])]
+        first = values.column(fields[0])
+        if self._kind == "value_count" and len(fields) == 1 and first.kind == "list":
+            return f"UNNEST({first.sql})"
+        several = [field.name for field in fields if values.column(field).several]
+        if several:
+            raise self._several(several[0], f"measured by {self._kind}")
         if self._kind != "value_count":
             return values.number(fields[0])
         texts = [values.text(field) for field in fields]
         if len(texts) == 1:
             return texts[0]
         nothing = " AND ".join(f"{text} IS NULL" for text in texts)
-        mark = f" || {literal.text(BETWEEN)} || "
-        joined = mark.join(f"COALESCE({text}, '')" for text in texts)
+        # A missing value is not the empty text.
+        joined = f" || {literal.text(BETWEEN)} || ".join(
+            f"COALESCE({text}, {literal.text(BETWEEN)})" for text in texts
+        )
         return f"CASE WHEN {nothing} THEN NULL ELSE {joined} END"
+
+    def _several(self, name: str, how: str) -> SigmaFeatureNotSupportedByBackendError:
+        return SigmaFeatureNotSupportedByBackendError(
+            f"{name} may have several values and cannot be {how} in SQL", source=self._rule.source
+        )
 
     # --- windows ------------------------------------------------------------------------------------------
 
@@ -141,33 +195,33 @@ class CorrelationQuery:
         least = math.ceil(bound.count) if bound.op.name == "GTE" else math.floor(bound.count) + 1
         if least <= 1:
             return 'SELECT * FROM "matched events" AS seen'
-        window = window_of(self._groups)
-        looks = f'LEAD("at") OVER ({window}) AS "next", LAG("at", {least - 1}) OVER ({window}) AS "first"'
+        partition = f"PARTITION BY {', '.join(self._groups)} " if self._groups else ""
+        window = f'({partition}ORDER BY "at")'
+        looks = f'LEAD("at") OVER {window} AS "next", LAG("at", {least - 1}) OVER {window} AS "first"'
         # Of events of one moment the last has all of them behind it.
         return (
             f'SELECT * FROM (\n  SELECT *, {looks}\n  FROM "matched events"\n) AS seen\n'
-            f'WHERE {_LAST_OF_MOMENT} AND "first" >= "at" - {self._span}'
+            f'WHERE ("next" IS NULL OR "next" > "at") AND "first" >= "at" - {self._span}'
         )
 
     def _bound(self) -> SigmaCorrelationCondition:
-        """The comparison, if one look at each window answers it.
-
-        What grows as events arrive is below any number at first: molehunt asks an upper bound of all windows
-        that an event is in.
-        """
+        """The comparison, if one look at each window answers it."""
         bound = cast("SigmaCorrelationCondition", self._rule.condition)
         if self._kind in GROWING and bound.op.name not in ("GT", "GTE"):
             raise SigmaFeatureNotSupportedByBackendError(
                 f"{self._kind} with {bound.op.name.lower()}: in SQL it can only be gt or gte",
                 source=self._rule.source,
             )
+        if self._kind == "value_percentile" and bound.percentile is None:
+            raise SigmaFeatureNotSupportedByBackendError(
+                "value_percentile without `percentile:`: in SQL it needs one", source=self._rule.source
+            )
         return bound
 
     def _measured(self) -> str:
         """Moments by a measure of the values in the window that ends there."""
         bound = self._bound()
-        share = (bound.percentile or 0) / 100 if self._kind == "value_percentile" else 0
-        measure = _MEASURES[self._kind].format(share=share)
+        measure = _MEASURES[self._kind].format(share=(bound.percentile or 0) / 100)
         shown = "".join(f"{group}, " for group in self._groups)
         spans = f'CAST(FLOOR(EXTRACT(EPOCH FROM "at") / {self._rule.timespan.seconds}) AS BIGINT)'
         same = "".join(f" AND a.{group} = b.{group}" for group in self._groups)
@@ -183,25 +237,6 @@ class CorrelationQuery:
             f"  GROUP BY {mine}\n) AS measures\n"
             f'WHERE "measured" {OPERATORS[bound.op.name.lower()]} {literal.number(bound.count)}'
         )
-
-
-_LAST_OF_MOMENT: Final = '("next" IS NULL OR "next" > "at")'
-
-
-def window_of(groups: list[str]) -> str:
-    """What stands behind OVER, in brackets."""
-    partition = f"PARTITION BY {', '.join(groups)} " if groups else ""
-    return f'{partition}ORDER BY "at"'
-
-
-def _group(values: Values, field: tree.Field) -> str:
-    """A group-by field: an event with several values is in the group of each."""
-    column = values.column(field)
-    if column.kind == "joined":
-        raise SigmaFeatureNotSupportedByBackendError(
-            f"group-by {field.name}: one of its columns has several values and another one; name one of them"
-        )
-    return f"UNNEST({column.sql})" if column.kind == "list" else values.text(field)
 
 
 def _indented(text: str) -> str:

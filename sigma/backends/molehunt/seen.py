@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
+from sigma.backends.molehunt import literal
 from sigma.correlations import (
     CorrelationConditionAND,
     CorrelationConditionOR,
@@ -37,22 +38,19 @@ class Seen:
 
     def text(self, source: str) -> str:
         """A statement of the moments of `source` at which the condition holds."""
+        if self._rule.type.name == "TEMPORAL_ORDERED":
+            return self._in_order(source)
         for index in range(len(self._names)):
             source = self._looked(source, f'CASE WHEN "rule" = {index} THEN "at" END', f"last {index}")
-        if not self._ordered:
-            lasts = [f'"last {index}"' for index in range(len(self._names))]
-            return f"SELECT * FROM {source} WHERE {self._holds(lasts)}"
+        return f"SELECT * FROM {source} WHERE {self._holds()}"
+
+    def _in_order(self, source: str) -> str:
         before = '"at"'
         for index in self._order():
             # When the latest chain began that goes through all rules before this one and ends with it.
             source = self._looked(source, f'CASE WHEN "rule" = {index} THEN {before} END', f"start {index}")
             before = f'"start {index}"'
-        starts = [f'"start {index}"' for index in self._order()]
-        return f"SELECT * FROM {source} WHERE {self._holds(starts)}"
-
-    @property
-    def _ordered(self) -> bool:
-        return bool(self._rule.type.name == "TEMPORAL_ORDERED")
+        return f'SELECT * FROM {source} WHERE {before} >= "at" - {self._span}'
 
     @cached_property
     def _extended(self) -> object | None:
@@ -69,43 +67,59 @@ class Seen:
         inner = f"SELECT *, {running} FROM {source}"
         return f'(\n  SELECT * EXCLUDE ("running"), {seen}\n  FROM ({inner}) AS rows\n) AS rows'
 
-    def _holds(self, seen: list[str]) -> str:
-        inside = [f'COALESCE({name} >= "at" - {self._span}, FALSE)' for name in seen]
+    def _holds(self) -> str:
         if self._extended is not None:
-            said = self._said(self._extended)
-            return " AND ".join([said, *inside]) if self._ordered else said
+            return self._said(self._extended)
+        count = " + ".join(f"CASE WHEN {self._inside(i)} THEN 1 ELSE 0 END" for i in range(len(self._names)))
+        bound = self._bound()
+        return f"{count} {OPERATORS[bound.op.name.lower()]} {literal.number(bound.count)}"
+
+    def _inside(self, index: int) -> str:
+        return f'COALESCE("last {index}" >= "at" - {self._span}, FALSE)'
+
+    def _bound(self) -> SigmaCorrelationCondition:
         bound = cast("SigmaCorrelationCondition", self._rule.condition)
         if bound.op.name not in ("GT", "GTE"):
-            raise SigmaFeatureNotSupportedByBackendError(
-                f"a temporal correlation with {bound.op.name.lower()}: in SQL it can only be gt or gte"
+            raise self._unsayable(
+                f"a temporal correlation with {bound.op.name.lower()} can only be gt or gte"
             )
-        count = " + ".join(f"CASE WHEN {one} THEN 1 ELSE 0 END" for one in inside)
-        return f"{count} {OPERATORS[bound.op.name.lower()]} {bound.count}"
+        return bound
 
     def _order(self) -> list[int]:
-        """The rules that must follow each other: all, or of a boolean condition those asked for outright."""
-        if self._extended is None:
-            return list(range(len(self._names)))
-        return self._outright(self._extended)
+        """The rules that must follow each other: all of them, or those that the condition joins by `and`."""
+        if self._extended is not None:
+            return sorted(set(self._joined(self._extended)))
+        bound = self._bound()
+        every = len(self._names)
+        if not every - 1 < bound.count + (bound.op.name == "GT") <= every:
+            raise self._unsayable("some of the rules in order, but not all")
+        return list(range(every))
 
-    def _outright(self, part: object) -> list[int]:
+    def _joined(self, part: object) -> list[int]:
         match part:
             case SigmaRuleReference(reference=name):
-                return [self._names.index(name)]
+                return [self._number(name)]
             case CorrelationConditionAND(args=parts):
-                return sorted({index for one in parts for index in self._outright(one)})
-        return []
+                return [index for one in parts for index in self._joined(one)]
+        raise self._unsayable("an order of rules that are joined by `or` or `not`")
 
     def _said(self, part: object) -> str:
         """A boolean condition."""
         match part:
             case SigmaRuleReference(reference=name):
-                return f'COALESCE("last {self._names.index(name)}" >= "at" - {self._span}, FALSE)'
+                return self._inside(self._number(name))
             case CorrelationConditionAND(args=parts):
                 return "(" + " AND ".join(self._said(one) for one in parts) + ")"
             case CorrelationConditionOR(args=parts):
                 return "(" + " OR ".join(self._said(one) for one in parts) + ")"
-        raise SigmaFeatureNotSupportedByBackendError(
-            "a correlation that denies a rule (not): molehunt asks that of every window that an event is in, "
-            "and SQL cannot"
+        raise self._unsayable("a rule that must be absent (not): it is asked of every window an event is in")
+
+    def _number(self, name: str) -> int:
+        if name not in self._names:
+            raise self._unsayable(f"{name!r}, by which `rules:` does not call any of its rules")
+        return self._names.index(name)
+
+    def _unsayable(self, what: str) -> SigmaFeatureNotSupportedByBackendError:
+        return SigmaFeatureNotSupportedByBackendError(
+            f"{what}: SQL cannot say it so that both engines run it", source=self._rule.source
         )

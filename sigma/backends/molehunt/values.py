@@ -35,6 +35,7 @@ class Values:
         self._asked: dict[str, Kind] = {}
         self._names: dict[tuple[Form, tree.Field], str] = {}
         self._letters: dict[str, set[str]] = {}
+        self._numbered = False
 
     def text(self, field: tree.Field) -> str:
         """The field as text; several values with `BETWEEN` around each."""
@@ -61,6 +62,11 @@ class Values:
     def time(self, field: tree.Field) -> str:
         """The field as a point in time of UTC; NULL if it is none."""
         return self._name("time", field)
+
+    def event(self) -> str:
+        """A number of the event, to know it again when it was put into several rows; not with `SELECT *`."""
+        self._numbered = True
+        return '"number of the event"'
 
     def _name(self, form: Form, field: tree.Field) -> str:
         key = (form, field)
@@ -142,6 +148,7 @@ class Values:
             f"{written(self.column(field), form, self._letters.get(name, ()))} AS {name}"
             for (form, field), name in self._names.items()
         ]
+        named += ['ROW_NUMBER() OVER () AS "number of the event"'] if self._numbered else []
         source = self._table.source(self._asked)
         if named:
             source = "(\n  SELECT *,\n    " + ",\n    ".join(named) + f"\n  FROM {source}\n) AS event"
