@@ -330,7 +330,8 @@ def test_an_example_that_is_wrong_is_explained(folder: Path) -> None:
     result = run("test", folder)
     assert result.exit_code == 1
     assert "evil.match.ndjson:2: this event should match and does not" in result.stdout
-    assert "no   s: process.name 'evil.exe' (the event has other.exe)" in result.stdout
+    assert "  no  s: process.name is 'evil.exe'; the event has other.exe\n" in result.stdout
+    assert "  closest: one to go\n" in result.stdout
     write(folder / "evil.match.ndjson", EVENT)
     write(folder / "evil.nomatch.ndjson", EVENT)
     assert "evil.nomatch.ndjson:1: this event should not match and does" in run("test", folder).stdout
@@ -362,6 +363,8 @@ def test_stories_test_correlations(folder: Path) -> None:
     result = run("test", folder)
     assert result.exit_code == 1
     assert "story.match.ndjson:1: these events should make a finding and do not" in result.stdout
+    assert "it needs event_count gte 2 in 5m by host.name; it counts evil_tool" in result.stdout
+    assert "for host.name h, 1 counted; most in one window: 1, not enough" in result.stdout
 
 
 def test_rules_without_examples_are_named(folder: Path) -> None:
@@ -404,7 +407,7 @@ def test_the_test_speaks_json(folder: Path) -> None:
     }
     assert failed["file"] == str(folder / "evil.nomatch.ndjson")
     assert failed["line"] == 1
-    assert failed["message"].startswith("this event should not match and does:\n")
+    assert failed["message"].startswith("this event should not match and does\n")
 
 
 def test_a_rule_that_cannot_be_read_fails_the_test(folder: Path) -> None:

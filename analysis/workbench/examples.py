@@ -16,22 +16,23 @@ import polars as pl
 
 from analysis.anomaly import Anomalies, AnomalyError, parse
 from analysis.sigma.correlate import Correlations
+from analysis.sigma.correlation import Correlation
 from analysis.sigma.documents import SUFFIXES, RuleError
-from analysis.sigma.explain import explain
 from analysis.sigma.match import Plan
 from analysis.sigma.taxonomy import is_column
+from analysis.workbench.explaining import explained
 from sensors.schema import dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from analysis.sigma.correlation import Correlation
     from analysis.sigma.pack import RulePack
     from analysis.sigma.rule import Rule
 
 MATCH: Final = ".match.ndjson"
 NOMATCH: Final = ".nomatch.ndjson"
+_TOLD: Final = 20  # lines of what a story came to
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,19 @@ def run_examples(pack: RulePack, asked: Callable[[Path], bool] = lambda _path: T
         pack: the rules, and those that they count.
         asked: whether the rules of a file are to be tested.
     """
-    outcomes = [_run(rule) for rule in pack.rules if asked(rule.path)]
+    outcomes = [_run(rule, pack) for rule in pack.rules if asked(rule.path)]
     outcomes += [
-        _tell(one.path, one.title, "correlation", partial(_correlates, one, pack))
+        _tell(one.path, one.title, "correlation", partial(_correlates, one, pack), partial(_told, one, pack))
         for one in pack.correlations
         if asked(one.path) and not one.silent
     ]
     outcomes += [
         _tell(
-            path, str(document.get("title", path.stem)), "anomaly", partial(_stands_out, document, path, pack)
+            path,
+            str(document.get("title", path.stem)),
+            "anomaly",
+            partial(_stands_out, document, path, pack),
+            partial(_told, document, pack),
         )
         for document, path in pack.anomalies
         if asked(path)
@@ -109,18 +114,24 @@ def _examples(path: Path) -> tuple[list[tuple[int, dict[str, Any]]], list[RuleEr
     return events, [RuleError(path, line, 1, event) for line, event in found if isinstance(event, str)]
 
 
-def _run(rule: Rule) -> Outcome:
+def _run(rule: Rule, pack: RulePack) -> Outcome:
     failures: list[RuleError] = []
     counts = []
     for suffix, wanted in ((MATCH, True), (NOMATCH, False)):
         path = rule.path.with_name(rule.path.stem + suffix)
         events, unread = _examples(path)
         counts.append(len(events))
-        failures += [*unread, *_wrong(rule, path, events, wanted=wanted)]
+        failures += [*unread, *_wrong(rule, pack, path, events, wanted=wanted)]
     return Outcome(rule.path, rule.title, "rule", counts[0], counts[1], tuple(failures))
 
 
-def _tell(path: Path, title: str, kind: str, finds: Callable[[pl.DataFrame], bool]) -> Outcome:
+def _tell(
+    path: Path,
+    title: str,
+    kind: str,
+    finds: Callable[[pl.DataFrame], bool],
+    why: Callable[[Path, list[int], pl.DataFrame], Iterable[str]],
+) -> Outcome:
     """The outcome of a rule whose examples are stories."""
     failures: list[RuleError] = []
     counts = []
@@ -134,13 +145,15 @@ def _tell(path: Path, title: str, kind: str, finds: Callable[[pl.DataFrame], boo
         if not events or timeless:
             continue
         try:
-            found = finds(frame_of([event for _, event in events]))
+            frame = frame_of([event for _, event in events])
+            found = finds(frame)
         except AnomalyError as error:
             failures.append(RuleError(path, 1, 1, str(error)))
             continue
         if found != wanted:
             said = "should make a finding and do not" if wanted else "should make no finding and do"
-            failures.append(RuleError(place, 1, 1, f"these events {said}"))
+            lines = why(path, [line for line, _ in events], frame)
+            failures.append(RuleError(place, 1, 1, "\n  ".join([f"these events {said}", *lines])))
     return Outcome(path, title, kind, counts[0], counts[1], tuple(failures))
 
 
@@ -150,16 +163,33 @@ def _correlates(correlation: Correlation, pack: RulePack, frame: pl.DataFrame) -
     return any(finding.detection == correlation.id for finding in gathered.find())
 
 
-def _stands_out(document: dict[str, Any], path: Path, pack: RulePack, frame: pl.DataFrame) -> bool:
+def _stands_out(document: Mapping[str, Any], path: Path, pack: RulePack, frame: pl.DataFrame) -> bool:
+    return any(True for _ in _learned(document, path, pack, frame).find())
+
+
+def _learned(document: Mapping[str, Any], path: Path, pack: RulePack, frame: pl.DataFrame) -> Anomalies:
     learned = Anomalies([parse(document, path)])
     names = [rule.name or rule.id for rule in pack.rules]
     for part in frame.partition_by("event.dataset", maintain_order=True):
         learned.add(part, pack.match(part, ""), names)
-    return any(True for _ in learned.find())
+    return learned
+
+
+def _told(
+    one: Correlation | Mapping[str, Any], pack: RulePack, path: Path, lines: list[int], frame: pl.DataFrame
+) -> Iterator[str]:
+    """What a correlation or an anomaly rule made of a story."""
+    rule = one if isinstance(one, Correlation) else parse(one, path)
+    events = [(f"line {line}", event) for line, event in zip(lines, frame.iter_rows(named=True), strict=True)]
+    told = [line for said in explained(rule, pack, events) for line in said.details()]
+    yield from told if len(told) <= _TOLD else [*told[: _TOLD // 2], "…", *told[-_TOLD // 2 :]]
+    if not isinstance(one, Correlation):
+        learned = _learned(one, path, pack, frame)
+        yield from (f"{each.reason}" for each in learned.not_run())
 
 
 def _wrong(
-    rule: Rule, path: Path, events: list[tuple[int, dict[str, Any]]], *, wanted: bool
+    rule: Rule, pack: RulePack, path: Path, events: list[tuple[int, dict[str, Any]]], *, wanted: bool
 ) -> Iterator[RuleError]:
     if not events:
         return
@@ -169,8 +199,8 @@ def _wrong(
     for row, (line, _) in enumerate(events):
         if (row in matched) != wanted:
             said = "should match and does not" if wanted else "should not match and does"
-            steps = "\n".join(explain(rule, frame.row(row, named=True)).lines(1))
-            yield RuleError(path, line, 1, f"this event {said}:\n{steps}")
+            (why,) = explained(rule, pack, [("", frame.row(row, named=True))])
+            yield RuleError(path, line, 1, "\n  ".join([f"this event {said}", *why.details()]))
 
 
 def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

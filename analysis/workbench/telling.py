@@ -69,7 +69,8 @@ def logsource_of(event: Mapping[str, Any]) -> Logsource:
 def _width(source: Logsource) -> tuple[bool, float]:
     """A product's own category, then one across vendors, then a service, a product, any other category."""
     if source.category is not None and source.product is not None:
-        return False, -1
+        kinds = [key for key, one in templates().items() if source.category in (key, *one.get("also", ()))]
+        return False, [*templates()].index(kinds[0]) / len(templates()) - 2 if kinds else -1
     if source.product in _CLOUD and source.service is not None:
         return False, _CATEGORIES.index("device") - 0.5
     if source.category in _CATEGORIES:
