@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sigma_cases import TRUTH
 
 from analysis.sigma import RulePack
-from analysis.sigma.explain import explain
+from analysis.sigma.explain import NULL_FIELDS, explain
 from analysis.sigma.taxonomy import AsWritten
 from analysis.workbench.as_written import Asked, Names, tables
 from analysis.workbench.match import command
@@ -63,14 +63,12 @@ def events(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(not CASES, reason=f"{BATTERY} is not here")
-@pytest.mark.parametrize(
-    "case", [c for c in CASES if c["kind"] != "correlation"], ids=lambda case: case["id"]
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_the_battery(case: dict[str, Any], tmp_path: Path) -> None:
     rules, events = tmp_path / "rule.yml", tmp_path / "events.ndjson"
     rules.write_text(case["yaml"], "utf-8")
     events.write_text("".join(json.dumps(event) + "\n" for event in case["events"]), "utf-8")
-    result = match(rules, "--events", events)
+    result = match(rules, "--events", events, "--time-field", "SystemTime")
     if case["expect"] == "REJECT":
         assert result.exit_code == 1
         assert "%admins%" in result.stderr
@@ -185,6 +183,62 @@ def test_names_that_mean_something_to_molehunt_are_fields_like_any_other(rule: P
     assert [event for _, event in found(match(rule, "--events", events))] == [6]
 
 
+STORY = """title: Again
+id: 33333333-3333-4333-8333-333333333333
+level: low
+correlation: {type: event_count, rules: [%s], group-by: [user], timespan: 1m, condition: {gte: 2}%s}
+"""
+THIRD = "33333333-3333-4333-8333-333333333333"
+
+
+@pytest.mark.parametrize("time", ["@timestamp", "ts", "deep.when"])
+@pytest.mark.parametrize("generate", [False, True])
+def test_a_correlation_prints_the_events_at_which_it_holds(
+    rule: Path, events: Path, time: str, *, generate: bool
+) -> None:
+    (rule.parent / "story.yml").write_text(STORY % (FIRST, ", generate: true" if generate else ""))
+    # Of the same user: a minute between the first two, then more, and out of order.
+    told = [("a", "10:00:00"), ("b", "10:00:10"), ("a", "10:01:00"), ("a", "10:05:00"), ("a", "10:04:59.5")]
+    events.write_text(
+        "".join(
+            json.dumps({"actor.id": 7, "user": user, time: f"2026-01-05T{clock}Z"}) + "\n"
+            for user, clock in told
+        )
+    )
+    options = ["--time-field", time] if time == "deep.when" else []
+    rules = [(FIRST, number) for number in range(1, 6)] if generate else []
+    wanted = sorted([*rules, (THIRD, 3), (THIRD, 4)], key=lambda pair: (pair[1], pair[0]))
+    assert found(match(rule.parent, "--events", events, *options)) == wanted
+
+
+def test_an_event_without_a_time_is_named_and_not_counted(rule: Path, events: Path) -> None:
+    (rule.parent / "story.yml").write_text(STORY % (FIRST, ""))
+    line = '{"actor.id": 7, "user": "a", "@timestamp": %s}\n'
+    events.write_text(
+        line % '"2026-01-05T10:00:00Z"' + line % '"soon"' + line % '"2026-01-05T10:00:01Z"' + line % 1
+    )
+    result = match(rule.parent, "--events", events)
+    assert result.exit_code == 3
+    assert found(result) == [(THIRD, 3)]
+    assert f"{events}:2: the event says no time that can be read" in result.stderr
+    assert result.stderr.count("says no time") == 1
+
+
+def test_batches_do_not_show(rule: Path, events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rule.parent / "story.yml").write_text(STORY % (FIRST, ", generate: true"))
+    (rule.parent / "second.yml").write_text(
+        RULE.format(id=SECOND, detection="  s: {user: b}\n  condition: s")
+    )
+    events.write_text(
+        "".join(json.dumps({"actor.id": 7, "user": "ab"[n % 3 == 0], "ts": n * 7}) + "\n" for n in range(200))
+    )
+    whole = found(match(rule.parent, "--events", events))
+    assert {name for name, _ in whole} == {FIRST, SECOND, THIRD}
+    assert whole == sorted(whole, key=lambda pair: (pair[1], pair[0]))
+    monkeypatch.setattr("analysis.workbench.as_written._ROWS", 7)
+    assert found(match(rule.parent, "--events", events)) == whole
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -214,6 +268,11 @@ DETECTIONS = st.one_of(
     ),
     st.builds("  s: {{{}|gte: 5}}\n  condition: not s".format, st.sampled_from(FIELDS)),
     st.builds("  s: {{{}: null}}\n  condition: s".format, st.sampled_from(FIELDS)),
+    st.builds(
+        "  s: {{{}|exists: {}}}\n  condition: s".format,
+        st.sampled_from(FIELDS),
+        st.sampled_from(["true", "false"]),
+    ),
     st.builds("  s: ['{}']\n  condition: s".format, st.sampled_from(["a", "5", "tru"])),
     st.builds("  s: {{p|fieldref: {}}}\n  condition: s".format, st.sampled_from(FIELDS)),
 )
@@ -222,24 +281,26 @@ DETECTIONS = st.one_of(
 def plainly(event: dict[str, Any], asked: tuple[str, ...]) -> dict[str, list[Any]]:
     """The fields of an event and their values, one after the other; objects as values where asked for."""
     values: dict[str, list[Any]] = {}
+    there: set[str] = set()
 
-    def walk(name: str, value: object, *, inside: bool) -> None:
+    def walk(name: str, value: object) -> None:
+        there.add(name)
         if isinstance(value, list):
             for one in value:
-                walk(name, one, inside=True)
+                walk(name, one)
         elif isinstance(value, dict):
             if value and name in asked:
                 values.setdefault(name, []).append(
                     json.dumps(value, separators=(",", ":"), ensure_ascii=False)
                 )
             for key, one in value.items():
-                walk(f"{name}.{key}", one, inside=inside)
+                walk(f"{name}.{key}", one)
         elif value is not None:
             values.setdefault(name, []).append(value)
 
     for key, value in event.items():
-        walk(key, value, inside=False)
-    return values
+        walk(key, value)
+    return {**values, NULL_FIELDS: sorted(there - values.keys())}
 
 
 @settings(max_examples=200, deadline=None)

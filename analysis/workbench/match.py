@@ -13,8 +13,6 @@ import click
 from analysis.options import SITE, site_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import polars as pl
 
     from analysis.sigma.pack import RulePack
@@ -35,19 +33,27 @@ _SOME_UNREAD: Final = 3
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="Events, a JSON object a line; also compressed (.gz, .zst); - is standard input.",
 )
+@click.option(
+    "--time-field",
+    metavar="FIELD",
+    help="Where events say their time, for correlations (default: @timestamp, else what looks like it).",
+)
 @SITE
-def command(rules: tuple[Path, ...], events: Path, site: Path | None) -> None:
+def command(rules: tuple[Path, ...], events: Path, time_field: str | None, site: Path | None) -> None:
     """Match rules against JSON lines as they are.
 
     RULEs are files or folders. Their fields are the events' own names, nested ones with dots (`actor.id`);
     nothing is mapped, and a rule's logsource is not asked for. For each rule and event that match, one line
     is printed, `{"rule.id": "…", "event": 3}` with the number of the event's line, in order of event and
-    rule.
+    rule; of a correlation, for each event at which its condition holds. A rule that only serves others
+    prints nothing.
 
     Exit status 1 if a rule cannot be loaded, 3 if a line of FILE is no event.
     """
     from analysis.sigma.pack import RulePack  # noqa: PLC0415 - late, for speed
     from analysis.workbench.as_written import Names  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.moments import CANDIDATES  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.numbered import numbered  # noqa: PLC0415 - late, for speed
 
     pack = RulePack.load(rules, taxonomy=Names(), placeholders=site_of(site).placeholders)
     for error in (*pack.errors, *pack.notes):
@@ -55,12 +61,13 @@ def command(rules: tuple[Path, ...], events: Path, site: Path | None) -> None:
     for _, path in pack.anomalies:
         click.echo(f"{path}: an anomaly rule learns from weeks of events; try it by rules backtest", err=True)
     source = _source(events)
-    for matches in _matches(pack, source):
+    for matches in numbered(pack, source, (time_field,) if time_field else CANDIDATES):
         sys.stdout.buffer.write(_lines(matches, pack))
     for unread in source.unread:
         place = "" if unread.line is None else f":{unread.line}"
         begins = f" (begins {unread.sample[:60]!r})" if unread.sample else ""
-        click.echo(f"{unread.path}{place}: {unread.reason}{begins}", err=True)
+        more = f" ({unread.count} of them from here on)" if unread.count > 1 else ""
+        click.echo(f"{unread.path}{place}: {unread.reason}{begins}{more}", err=True)
     sys.exit(_BAD_RULE if pack.errors or pack.anomalies else _SOME_UNREAD if source.unread else 0)
 
 
@@ -82,19 +89,6 @@ def _source(path: Path) -> Source:
     if not isinstance(found[0], Source):
         raise click.ClickException(f"{path} cannot be read: {found[0].reason}")
     return found[0]
-
-
-def _matches(pack: RulePack, source: Source) -> Iterator[pl.DataFrame]:
-    """`event` (number of its line) and `rule` (its place in the pack), in order, in batches."""
-    import polars as pl  # noqa: PLC0415 - late, for speed
-
-    from analysis.workbench.as_written import LINE, Asked, tables  # noqa: PLC0415 - late, for speed
-
-    asked = Asked.by(pack)
-    loud = [index for index, rule in enumerate(pack.rules) if not rule.silent]
-    for table in tables(source, asked):
-        found = pack.match(table, "").filter(pl.col("rule").is_in(loud))
-        yield found.select(table[LINE].gather(found["row"]).alias("event"), "rule").sort("event", "rule")
 
 
 def _lines(matches: pl.DataFrame, pack: RulePack) -> bytes:
