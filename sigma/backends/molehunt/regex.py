@@ -9,6 +9,8 @@ meaning.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sigma.backends.molehunt.dialect import (
     Atom,
     Edge,
@@ -27,10 +29,14 @@ __all__ = ["UnsharedError", "literal", "shared"]
 
 
 class _Writer:
-    """Writes an expression, with the word boundaries resolved by what may stand on either side."""
+    """Writes an expression, with the word boundaries resolved by what may stand on either side.
+
+    Args:
+        between: the character around each of several values; "" if the text is one value.
+    """
 
     def __init__(self, between: str) -> None:
-        self._edge = between
+        self._between = between
 
     def write(self, node: Node, before: Kinds, after: Kinds) -> str:
         """The text of a part between what may stand before it and after it."""
@@ -38,12 +44,14 @@ class _Writer:
             case Atom(text, _) | Flags(text):
                 return text
             case Edge("b"):
-                return _boundary(before, after, self._edge)
+                return self._boundary(before, after)
             case Edge(sign):
-                return self._edge or sign
+                return self._end_of_value(
+                    before == {RIM_BEFORE} if sign == "^" else after == {RIM_AFTER}, sign
+                )
             case Repeat(part, times, _, once):
                 if not once:
-                    before, after = before | _last(part) - {""}, after | _first(part) - {""}
+                    before, after = before | self._last(part) - {""}, after | self._first(part) - {""}
                 return self.write(part, before, after) + times
             case Group(branches, opened):
                 return opened + "|".join(self.write(branch, before, after) for branch in branches) + ")"
@@ -53,58 +61,64 @@ class _Writer:
     def _sequence(self, parts: tuple[Node, ...], before: Kinds, after: Kinds) -> str:
         behind = [after]
         for part in reversed(parts):
-            first = _first(part)
-            behind.append(first - {""} | (behind[-1] if "" in first else frozenset()))
+            behind.append(_beside(self._first(part), behind[-1]))
         behind.reverse()
         written = []
         for index, part in enumerate(parts):
             written.append(self.write(part, before, behind[index + 1]))
-            last = _last(part)
-            before = last - {""} | (before if "" in last else frozenset())
-            if part == Edge("b"):
-                before = frozenset({"taken"})
+            before = _TAKEN if part == Edge("b") else _beside(self._last(part), before)
         return "".join(written)
 
+    def _end_of_value(self, at_rim: bool, sign: str) -> str:  # noqa: FBT001 - a fact about the sign
+        """`^` or `$`; of one value among several, the character that stands there."""
+        if self._between and not at_rim:
+            raise UnsharedError(f"{sign} in its midst, of one value among several")
+        return self._between or sign
 
-def _boundary(before: Kinds, after: Kinds, edge: str) -> str:
-    start, end = (edge, edge) if edge else ("\\A", "\\z")
-    for here, there, rim, end_of in ((after, before, RIM_BEFORE, start), (before, after, RIM_AFTER, end)):
-        if here in ({"w"}, {"n"}):
-            if there == {rim}:
-                return f"(?:{end_of}|[^{WORD}])" if here == {"w"} else f"[{WORD}]"
-            if there == ({"n"} if here == {"w"} else {"w"}):
-                return ""
-    raise UnsharedError("\\b where it is not clear what stands beside it")
+    def _boundary(self, before: Kinds, after: Kinds) -> str:
+        sides = ((after, before, RIM_BEFORE, r"\A"), (before, after, RIM_AFTER, r"\z"))
+        for here, there, rim, end in sides:
+            if here in ({"w"}, {"n"}):
+                if there == {rim}:
+                    return f"(?:{self._between or end}|[^{WORD}])" if here == {"w"} else f"[{WORD}]"
+                if there == ({"n"} if here == {"w"} else {"w"}):
+                    return ""
+        raise UnsharedError("\\b where it is not clear what stands beside it")
+
+    def _first(self, node: Node) -> Kinds:
+        """What the first character of a part may be; "" in it if the part may be empty."""
+        return self._end(node, first=True)
+
+    def _last(self, node: Node) -> Kinds:
+        return self._end(node, first=False)
+
+    def _end(self, node: Node, *, first: bool) -> Kinds:  # noqa: PLR0911 - one case a kind
+        match node:
+            case Atom(_, kinds):
+                return kinds
+            case Edge(sign) if sign == ("$" if first else "^"):
+                return frozenset("n")  # beyond the end of the text or line there is no word character
+            case Edge(sign) if sign != "b" and self._between:
+                return _TAKEN
+            case Edge() | Flags():
+                return frozenset({""})
+            case Repeat(part, _, least, _):
+                return self._end(part, first=first) | (frozenset() if least else frozenset({""}))
+            case Group(branches, _):
+                return frozenset().union(*(self._end(branch, first=first) for branch in branches))
+            case Sequence(parts):
+                found: Kinds = frozenset({""})
+                for part in parts if first else reversed(parts):
+                    found = _beside(found, self._end(part, first=first))
+                return found
 
 
-def _first(node: Node) -> Kinds:
-    """What the first character of a part may be; "" in it if the part may be empty."""
-    return _end(node, first=True)
+_TAKEN: Final[Kinds] = frozenset({"taken"})  # a character that another part has already asked about
 
 
-def _last(node: Node) -> Kinds:
-    return _end(node, first=False)
-
-
-def _end(node: Node, *, first: bool) -> Kinds:
-    match node:
-        case Atom(_, kinds):
-            return kinds
-        case Edge("b") | Flags():
-            return frozenset({""})
-        case Edge():
-            return frozenset("n")  # the end of the text counts as no word character
-        case Repeat(part, _, least, _):
-            return _end(part, first=first) | (frozenset() if least else frozenset({""}))
-        case Group(branches, _):
-            return frozenset().union(*(_end(branch, first=first) for branch in branches))
-        case Sequence(parts):
-            found: Kinds = frozenset({""})
-            for part in parts if first else reversed(parts):
-                if "" not in found:
-                    break
-                found = found - {""} | _end(part, first=first)
-            return found
+def _beside(near: Kinds, far: Kinds) -> Kinds:
+    """What stands beside a place: what is near, and what is behind it where that may be empty."""
+    return near - {""} | (far if "" in near else frozenset())
 
 
 def shared(pattern: str, flags: str = "", between: str = "") -> str:
