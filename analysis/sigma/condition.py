@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_NESTED: Final = 50
+MAX_ITEMS: Final = 100_000  # lines of all selections that a condition asks for, each time it does
 _TOKEN: Final = re.compile(r"[()]|[^\s()]+")
 _WORDS: Final = ("and", "or", "not")
 _LINKS: Final[Mapping[str, type[tree.And | tree.Or]]] = {"1": tree.Or, "any": tree.Or, "all": tree.And}
@@ -30,11 +31,11 @@ def read_condition(text: str, selections: Mapping[str, tree.Node]) -> tree.Node:
     Raises:
         RuleProblem: it cannot be parsed, or names what is not there. It has no key path.
     """
-    tokens = _TOKEN.findall(text)
-    if any("|" in word and word not in selections for word in tokens):
+    words = _TOKEN.findall(text)
+    if any("|" in word and word not in selections for word in words):
         message = "counting behind a | is not part of Sigma 2; write a correlation rule instead"
         raise RuleProblem(f"the condition cannot be parsed: {message}")
-    reader = _Reader(tokens, selections)
+    reader = _Reader(words, selections, {name: len(tree.items(node)) for name, node in selections.items()})
     node = reader.any_of()
     if reader.next:
         raise _unreadable(f"{reader.next!r} stands where and, or or the end should be")
@@ -47,15 +48,17 @@ def _unreadable(reason: str) -> RuleProblem:
 
 @dataclass(slots=True)
 class _Reader:
-    tokens: Sequence[str]
+    words: Sequence[str]
     selections: Mapping[str, tree.Node]
+    items: Mapping[str, int]
+    asked: int = 0
     place: int = 0
     nested: int = 0
 
     @property
     def next(self) -> str:
         """The next word, "" behind the last; and, or and not in lower case."""
-        word = self.tokens[self.place] if self.place < len(self.tokens) else ""
+        word = self.words[self.place] if self.place < len(self.words) else ""
         return word.lower() if word.lower() in _WORDS and word not in self.selections else word
 
     def take(self) -> str:
@@ -96,7 +99,14 @@ class _Reader:
         if word not in self.selections:
             known = ", ".join(self.selections)
             raise RuleProblem(f"the condition names {word!r}; there is only {known}")
-        return self.selections[word]
+        return self.selected([word])[0]
+
+    def selected(self, names: Sequence[str]) -> tuple[tree.Node, ...]:
+        """Selections by name; a few words can ask for the same ones again and again."""
+        self.asked += sum(self.items[name] for name in names)
+        if self.asked > MAX_ITEMS:
+            raise _unreadable(f"it asks for more than {MAX_ITEMS} lines of selections")
+        return tuple(self.selections[name] for name in names)
 
     def bracket(self) -> tree.Node:
         self.nested += 1
@@ -118,11 +128,9 @@ class _Reader:
         if pattern in ("", "(", ")", *_WORDS):
             raise _unreadable(f"`{quantifier} of` needs `them` or a pattern of names")
         like = "*" if pattern.lower() == "them" else pattern
-        named = tuple(
-            node
-            for name, node in self.selections.items()
-            if _like(name, like) and (pattern.startswith("_") or not name.startswith("_"))
-        )
+        hidden = pattern.startswith("_")
+        names = [name for name in self.selections if _like(name, like) and (hidden or name[:1] != "_")]
+        named = self.selected(names)
         if not named:
             known = ", ".join(self.selections)
             raise RuleProblem(f"no selection is named like {pattern!r}; there is {known}")

@@ -5,7 +5,8 @@ Rules are trusted no more than logs: a safe loader (no code runs), bounded size,
 doubles itself thirty times fills any memory), and a key written twice is a mistake, not a choice.
 
 Scalars are those of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), which the specification asks
-for: `yes`, `on`, `12:30` and `2026-01-05` are texts, 0755 is a decimal number. PyYAML itself reads YAML 1.1.
+for: `yes`, `on`, `12:30` and `2026-01-05` are texts (PyYAML itself reads YAML 1.1). One thing is as rules
+mean it, and not as YAML: digits that begin with a zero are a text, `00000429`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own
     yaml_constructors = yaml.CSafeLoader.yaml_constructors.copy()
 
-    def whole(self, node: yaml.ScalarNode) -> int:
-        """A number in decimal digits, whatever it begins with, or in those that 0o and 0x announce."""
+    def whole(self, node: yaml.ScalarNode) -> int | str:
+        """A number in decimal digits, or in those that 0o and 0x announce; behind a zero, a text."""
         text = str(self.construct_scalar(node))
+        if text.lstrip("+-")[1:].isdigit() and text.lstrip("+-").startswith("0"):
+            return text
         return int(text, 0 if text[:2] in ("0o", "0x") else 10)
 
     def real(self, node: yaml.ScalarNode) -> float | str:

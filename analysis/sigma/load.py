@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analysis.sigma import tree
 from analysis.sigma.correlation import Correlation, read_correlation, with_aliases_of
 from analysis.sigma.documents import Document, RuleError, RuleProblem, read, rule_files
 from analysis.sigma.filters import Filter, placed, read_filter
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 MAX_RULES: Final = 10_000  # that one correlation counts, by way of others too
+MAX_VALUES: Final = 5_000_000  # of all rules together, with all forms that modifiers make of them
 
 
 def bundled_rules() -> Path:
@@ -36,6 +38,7 @@ class Loaded:
     correlations: list[Correlation] = field(default_factory=list)
     anomalies: list[tuple[dict[str, Any], Path]] = field(default_factory=list)
     errors: list[RuleError] = field(default_factory=list)
+    values: int = 0
 
 
 def load(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]) -> Loaded:
@@ -101,8 +104,16 @@ def _take(
         loaded.errors += errors
     else:
         rule, errors = read_rule(document, taxonomy, placeholders)
-        loaded.rules += [rule] if rule else []
         loaded.errors += errors
+        values = tree.size(rule.condition) if rule else 0
+        if rule and loaded.values + values <= MAX_VALUES:
+            loaded.values += values
+            loaded.rules.append(rule)
+        elif rule:
+            message = (
+                f"the rules ask for more than {MAX_VALUES} values together; this one is left out: load fewer"
+            )
+            loaded.errors.append(document.error(message))
 
 
 def _take_filter(document: Document, loaded: Loaded, filters: list[tuple[Filter, Document]]) -> None:

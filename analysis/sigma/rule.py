@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sigma.exceptions import SigmaError
-from sigma.rule import SigmaLogSource, SigmaRule
+from sigma.rule import SigmaRule
 
 from analysis.finding import Level
 from analysis.sigma import tree
@@ -111,21 +111,19 @@ def read_header(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
     pySigma checks what the specification says of each key.
     """
     value = document.value
-    parsed, problems = SigmaRule.from_dict_common_params(value, collect_errors=True)
-    errors = [document.error(*_told(problem)) for problem in problems]
+    parsed, errors = _checked(document)
     tags = tuple(str(tag) for tag in _listed(value.get("tags")))
     confidence = value.get("confidence", DEFAULT_CONFIDENCE)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
         message = f"confidence must be a number from 0.0 to 1.0, not {confidence!r}"
         errors.append(document.error(message, "confidence"))
         confidence = DEFAULT_CONFIDENCE
-    level = parsed["level"]
     name = value.get("name")
     header = {
-        "id": str(parsed["id"] or name or document.path.stem),
+        "id": str(parsed.get("id") or name or document.path.stem),
         "name": str(name or ""),
         "title": str(value.get("title") or document.path.stem),
-        "level": Level[level.name] if hasattr(level, "name") else Level.MEDIUM,
+        "level": Level[getattr(parsed.get("level"), "name", Level.MEDIUM.name)],
         "confidence": float(confidence),
         "category": _category(tags),
         "decisive": "molehunt.decisive" in tags,
@@ -141,6 +139,33 @@ def read_header(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
         "shown": tuple(str(text) for text in _listed(value.get("fields"))),
     }
     return header, errors
+
+
+def _checked(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
+    """What pySigma makes of the head of a rule, and what it finds wrong.
+
+    It checks some keys as if they were texts. Where one is not, each is looked at by itself.
+    """
+    value = document.value
+    try:
+        parsed, problems = SigmaRule.from_dict_common_params(value, collect_errors=True)
+    except (AttributeError, TypeError, ValueError, KeyError, SigmaError):
+        parsed, problems, errors = {}, [], []
+        for key in value:
+            try:
+                alone, wrong = SigmaRule.from_dict_common_params(
+                    {"title": "t", key: value[key]}, collect_errors=True
+                )
+            except (AttributeError, TypeError, ValueError, KeyError, SigmaError):
+                message = (
+                    f"`{key}:` is not what the specification says; correct it (the rule runs all the same)"
+                )
+                errors.append(document.error(message, key))
+                continue
+            parsed |= {key: alone[key]} if key in alone else {}
+            problems += wrong
+        return parsed, [*errors, *(document.error(*_told(problem)) for problem in problems)]
+    return parsed, [document.error(*_told(problem)) for problem in problems]
 
 
 def _told(problem: SigmaError) -> tuple[str, str]:
@@ -212,8 +237,16 @@ def read_logsource(value: object) -> Logsource:
     """
     if not isinstance(value, dict):
         raise RuleProblem("`logsource:` is missing; say where to look, e.g. category: dns", ("logsource",))
-    try:
-        return Logsource.of(SigmaLogSource.from_dict(value))
-    except SigmaError as error:
-        message = f"{error.args[0]}; give a category, a product or a service"
-        raise RuleProblem(message, ("logsource",)) from error
+    said: dict[str, str] = {}
+    for key in ("category", "product", "service"):
+        name = value.get(key)
+        if name is None:
+            continue
+        if not isinstance(name, str) or not name.strip():
+            raise RuleProblem(
+                f"the {key} must be a text, not {name!r}; e.g. category: dns", ("logsource", key)
+            )
+        said[key] = name.strip().lower()
+    if not said:
+        raise RuleProblem("`logsource:` is empty; give a category, a product or a service", ("logsource",))
+    return Logsource(**said)
