@@ -1,4 +1,4 @@
-"""`molehunt rules`: every module of this folder that defines `command` is a command of its name.
+"""`molehunt rules`: every module or package of this folder that defines `command` is a command of its name.
 
 Help lines are read from the source, so that a list of the commands imports none of them.
 """
@@ -19,7 +19,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 class _ByFolder(click.Group):
-    """A group whose commands are the modules beside it, each imported when it is run."""
+    """A group whose commands are the modules and packages beside it, each imported when it is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the same in every context
         return sorted(name for name, _ in _commands())
@@ -40,13 +40,14 @@ class _ByFolder(click.Group):
 
 def _commands() -> Iterator[tuple[str, str]]:
     """The name and the help of every command, without importing it."""
-    for path in _FOLDER.glob("*.py"):
+    for path in (*_FOLDER.glob("*.py"), *_FOLDER.glob("*/__init__.py")):
         source = path.read_text("utf-8")
         if "def command(" not in source:
             continue
         for node in ast.parse(source).body:
             if isinstance(node, ast.FunctionDef) and node.name == "command":
-                yield path.stem, ast.get_docstring(node) or ""
+                name = path.stem if path.parent == _FOLDER else path.parent.name
+                yield name, ast.get_docstring(node) or ""
 
 
 @click.group(cls=_ByFolder)
