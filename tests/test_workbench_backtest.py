@@ -19,10 +19,10 @@ from analysis.context import load_context
 from analysis.known import Known
 from analysis.lake import Lake
 from analysis.sigma import RulePack, bundled_rules
-from analysis.workbench import cost, hits, replay
+from analysis.workbench.backtest import cost, hits, replay
+from analysis.workbench.backtest.cost import Costs
+from analysis.workbench.backtest.hits import Loudest
 from analysis.workbench.chosen import choose
-from analysis.workbench.cost import Costs
-from analysis.workbench.hits import Loudest
 from analysis.workbench.judged import Precision
 from analysis.workbench.opened import Days, Opened
 from analysis.workbench.reads import columns_read

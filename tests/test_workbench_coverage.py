@@ -18,7 +18,7 @@ from workbench_lake import answer, context, made, rule
 from analysis.lake import Lake
 from analysis.sigma import bundled_rules
 from analysis.sigma.taxonomy import Logsource, Taxonomy
-from analysis.workbench.telemetry import HAS, NO_DATASET, NO_FIELDS, NO_SENSOR, PART, looked_for
+from analysis.workbench.coverage.telemetry import HAS, NO_DATASET, NO_FIELDS, NO_SENSOR, PART, looked_for
 
 
 @pytest.fixture(scope="module")

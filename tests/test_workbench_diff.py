@@ -20,7 +20,7 @@ from analysis.context import load_context
 from analysis.known import Known
 from analysis.lake import Lake
 from analysis.sigma import bundled_rules
-from analysis.workbench import gains
+from analysis.workbench.diff import gains
 
 ANYDESK = {"selection": {"dns.question.name|endswith": ".anydesk.com"}, "condition": "selection"}
 GOOGLE = {"selection": {"dns.question.name|endswith": ".google.com"}, "condition": "selection"}

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from analysis.sigma import RulePack, tree
 from analysis.sigma.detection import Reading, read_selection
 from analysis.sigma.match import Plan
-from analysis.workbench.alike import alike, escaped
 from analysis.workbench.commands import rules
-from analysis.workbench.likeness import Likeness, shared_by
-from analysis.workbench.smallest import Answers, choices
-from analysis.workbench.spool import same_file
+from analysis.workbench.tune.alike import alike, escaped
+from analysis.workbench.tune.hits import same_file
+from analysis.workbench.tune.likeness import Likeness, shared_by
+from analysis.workbench.tune.smallest import Answers, choices
 from analysis.workbench.verdicts import SCHEMA, read_verdicts
 
 if TYPE_CHECKING:

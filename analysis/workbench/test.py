@@ -39,7 +39,7 @@ def command(paths: tuple[Path, ...], library: tuple[Path, ...], site: Path | Non
     molehunt's own. Exit status 1 if an example is wrong or a rule cannot be loaded.
     """
     from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.among import load_among, rule_of  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.chosen import load_among, rule_of  # noqa: PLC0415 - late, for speed
     from analysis.workbench.examples import orphans, run_examples  # noqa: PLC0415 - late, for speed
 
     where = list(dict.fromkeys(rule_of(path) for path in paths)) or [bundled_rules()]

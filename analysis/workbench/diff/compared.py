@@ -11,19 +11,19 @@ import polars as pl
 from analysis.anomaly import Anomalies
 from analysis.sigma import Correlations, Rule
 from analysis.sigma.quote import NO_TIME
-from analysis.workbench.changes import changes
-from analysis.workbench.gains import EXAMPLES, Example, Gains, GainsOfRules
+from analysis.workbench.backtest.replay import reach
+from analysis.workbench.diff.changes import changes
+from analysis.workbench.diff.gains import EXAMPLES, Example, Gains, GainsOfRules
 from analysis.workbench.reads import columns_read
-from analysis.workbench.replay import reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from analysis.finding import Finding
-    from analysis.workbench.changes import Change
     from analysis.workbench.chosen import Chosen
+    from analysis.workbench.diff.changes import Change
+    from analysis.workbench.diff.side import Side
     from analysis.workbench.opened import Days, Opened
-    from analysis.workbench.side import Side
 
 
 @dataclass(frozen=True, slots=True)

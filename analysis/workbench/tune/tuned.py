@@ -11,20 +11,10 @@ import polars as pl
 
 from analysis.sigma import Rule
 from analysis.workbench.chosen import Chosen, NoSuchRuleError, choose
-from analysis.workbench.proof import Count, Owned, Trial, written
-from analysis.workbench.spool import spool
-from analysis.workbench.tuning import (
-    EXAMPLE,
-    FALSE,
-    KINDS,
-    OPEN,
-    TRUE,
-    Found,
-    Hits,
-    TuneError,
-    judged,
-    search,
-)
+from analysis.workbench.tune.hits import keep_hits
+from analysis.workbench.tune.parted import EXAMPLE, FALSE, KINDS, OPEN, TRUE, Hits, TuneError, judged
+from analysis.workbench.tune.proof import Count, Owned, Trial, written
+from analysis.workbench.tune.search import Found, search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +99,7 @@ def tune(
     taxonomy, placeholders = chosen.pack.taxonomy, opened.context.site.placeholders
     with TemporaryDirectory(prefix="molehunt-tune-") as name:
         folder = Path(name)
-        kept = spool(chosen.pack, chosen.pack.rules.index(rule), opened, days, folder)
+        kept = keep_hits(chosen.pack, chosen.pack.rules.index(rule), opened, days, folder)
         if not kept.count:
             raise TuneError(f"{rule.title!r} has no hits there; there is nothing to tune")
         hits = judged(rule, kept, false, verdicts)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from analysis.workbench.backtest_json import kind
-from analysis.workbench.covered import finding, grouped, signals, techniques
-from analysis.workbench.navigator import layer
+from analysis.workbench.chosen import kind
+from analysis.workbench.coverage.covered import finding, grouped, signals, techniques
+from analysis.workbench.coverage.navigator import layer
 from analysis.workbench.opened import Days
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.workbench.chosen import Chosen
-    from analysis.workbench.covered import Covered
+    from analysis.workbench.coverage.covered import Covered
     from analysis.workbench.opened import Opened
 
 

@@ -38,9 +38,10 @@ def command(
 
     Exit status 1 if a rule could not be loaded.
     """
-    from analysis.workbench import coverage_json, coverage_text  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import choose  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.covered import covered  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.coverage.as_json import write_layer, written  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.coverage.as_text import render  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.coverage.covered import covered  # noqa: PLC0415 - late, for speed
 
     opened = None if lake is None else open_lake(lake, **given)
     placeholders = opened.context.site.placeholders if opened else None
@@ -49,10 +50,10 @@ def command(
         click.echo(str(error), err=True)
     rules = covered(chosen, opened)
     if navigator is not None:
-        coverage_json.write_layer(rules, navigator, folders, lake)
+        write_layer(rules, navigator, folders, lake)
         click.echo(f"The layer: {navigator}", err=True)
     if as_json:
-        click.echo(coverage_json.written(rules, opened, chosen))
+        click.echo(written(rules, opened, chosen))
     else:
-        coverage_text.render(rules, opened, details=details)
+        render(rules, opened, details=details)
     sys.exit(1 if chosen.errors else 0)

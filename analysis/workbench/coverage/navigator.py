@@ -8,12 +8,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.workbench.covered import finding, grouped, techniques
+from analysis.workbench.coverage.covered import finding, grouped, techniques
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.workbench.covered import Covered
+    from analysis.workbench.coverage.covered import Covered
 
 _LAYER: Final = "4.5"
 _NAVIGATOR: Final = "4.9.0"  # the first that reads this format

@@ -12,21 +12,21 @@ import polars as pl
 from analysis.anomaly import Anomalies
 from analysis.sigma import Correlations, Findings, Suppressed
 from analysis.sigma.quote import NO_TIME
+from analysis.workbench.backtest.cost import Cost, Costs
+from analysis.workbench.backtest.hits import SCHEMA, Hits, Loudest
+from analysis.workbench.backtest.tally import Tally
 from analysis.workbench.chosen import counted
-from analysis.workbench.cost import Cost, Costs
-from analysis.workbench.hits import SCHEMA, Hits, Loudest
 from analysis.workbench.judged import Judge, Precision
 from analysis.workbench.looked import Looked
 from analysis.workbench.reads import columns_read
-from analysis.workbench.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
     from analysis.finding import Finding, HeldBack
+    from analysis.workbench.backtest.hits import Loud
     from analysis.workbench.chosen import Chosen, Detection
-    from analysis.workbench.hits import Loud
     from analysis.workbench.opened import Days, Opened
 
 VALUES: Final = 20  # of a field that are kept to be shown

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.report.text import plain
-from analysis.workbench.tuning import EXAMPLE, KINDS, OPEN, TRUE
+from analysis.workbench.tune.parted import EXAMPLE, KINDS, OPEN, TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import polars as pl
 
-    from analysis.workbench.likeness import Likeness
-    from analysis.workbench.proof import Owned
-    from analysis.workbench.smallest import Choice
-    from analysis.workbench.tuned import Tuned
+    from analysis.workbench.tune.likeness import Likeness
+    from analysis.workbench.tune.proof import Owned
+    from analysis.workbench.tune.smallest import Choice
+    from analysis.workbench.tune.tuned import Tuned
 
 _SHOWN: Final = 20
 _FEW: Final = 5

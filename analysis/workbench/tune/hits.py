@@ -20,7 +20,7 @@ LINE: Final = "_line"
 
 
 @dataclass(frozen=True, slots=True)
-class Spool:
+class KeptHits:
     """Hits, written batch by batch.
 
     Attributes:
@@ -41,7 +41,7 @@ class Spool:
             yield dataset, pl.read_parquet(path)
 
 
-def spool(pack: RulePack, number: int, opened: Opened, days: Days, folder: Path) -> Spool:
+def keep_hits(pack: RulePack, number: int, opened: Opened, days: Days, folder: Path) -> KeptHits:
     """Run a rule over a lake and keep its hits.
 
     Args:
@@ -67,7 +67,7 @@ def spool(pack: RulePack, number: int, opened: Opened, days: Days, folder: Path)
         parts.append((batch.dataset, path))
         paths.update(hits[FILE].drop_nulls().unique())
         count += hits.height
-    return Spool(folder, tuple(parts), count, frozenset(paths))
+    return KeptHits(folder, tuple(parts), count, frozenset(paths))
 
 
 def placed(events: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from analysis.identity.principal import looks_like_service
 from analysis.sigma import tree
 from analysis.sigma.taxonomy import is_column, names_of
 from analysis.sigma.written import texts
-from analysis.workbench.alike import alike, escaped
+from analysis.workbench.tune.alike import alike, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -138,7 +138,7 @@ def _copies(events: pl.DataFrame, naming: _Naming) -> frozenset[str]:
 
 @cache
 def _tables() -> dict[str, Any]:
-    return tomllib.loads((files("analysis.workbench") / "likeness.toml").read_text("utf-8"))
+    return tomllib.loads((files(__package__) / "likeness.toml").read_text("utf-8"))
 
 
 def _among(name: str, globs: Iterable[str]) -> bool:

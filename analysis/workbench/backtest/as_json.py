@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from analysis.anomaly import AnomalyRule
-from analysis.sigma import Rule
+from analysis.workbench.chosen import kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.finding import Finding
-    from analysis.workbench.chosen import Chosen, Detection
-    from analysis.workbench.cost import Cost
+    from analysis.workbench.backtest.cost import Cost
+    from analysis.workbench.backtest.replay import Replay, Replayed
+    from analysis.workbench.chosen import Chosen
     from analysis.workbench.judged import Precision
-    from analysis.workbench.replay import Replay, Replayed
 
 
 def written(done: Replay, lake: Path, chosen: Chosen) -> str:
@@ -35,13 +34,6 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
         "rules": [_rule(one, done) for one in done.replayed],
     }
     return orjson.dumps(whole, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2).decode()
-
-
-def kind(one: Detection) -> str:
-    """What kind of rule it is."""
-    if isinstance(one, Rule):
-        return "rule"
-    return "anomaly" if isinstance(one, AnomalyRule) else "correlation"
 
 
 def _rule(one: Replayed, done: Replay) -> dict[str, Any]:

@@ -6,16 +6,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from analysis.workbench.backtest_json import kind
+from analysis.workbench.chosen import kind
 from analysis.workbench.screen import Screen, many, near, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.workbench.cost import Cost
+    from analysis.workbench.backtest.cost import Cost
+    from analysis.workbench.backtest.replay import Replay, Replayed
+    from analysis.workbench.backtest.tally import Who
     from analysis.workbench.judged import Precision
-    from analysis.workbench.replay import Replay, Replayed
-    from analysis.workbench.tally import Who
 
 _DETAILED: Final = 3  # rules that are told in full unasked
 _PEOPLE: Final = 10

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analysis.workbench.likeness import Likeness
+    from analysis.workbench.tune.likeness import Likeness
 
 MOST_LINES: Final = 3
 _TRIED: Final = {1: 400, 2: 120, 3: 40}  # lines that are combined; the best of them, alone, come first

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from analysis.workbench.backtest_json import kind
+from analysis.workbench.chosen import kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.workbench.compared import Difference
-    from analysis.workbench.gains import Example
+    from analysis.workbench.diff.compared import Difference
+    from analysis.workbench.diff.gains import Example
+    from analysis.workbench.diff.side import Side
     from analysis.workbench.opened import Days, Opened
-    from analysis.workbench.side import Side
 
 
 def written(found: Sequence[Difference], old: Side, new: Side, opened: Opened, days: Days) -> str:

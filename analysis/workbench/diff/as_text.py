@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from analysis.workbench.changes import MATTERS
+from analysis.workbench.diff.changes import MATTERS
 from analysis.workbench.screen import Screen, many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.workbench.compared import Difference
-    from analysis.workbench.gains import Example
+    from analysis.workbench.diff.compared import Difference
+    from analysis.workbench.diff.gains import Example
+    from analysis.workbench.diff.side import Side
     from analysis.workbench.opened import Days, Opened
-    from analysis.workbench.side import Side
 
 _ACCOUNTS: Final = 5
 _EXAMPLES: Final = 3

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from analysis.lake import Lake
-    from analysis.workbench.proof import Owned
-    from analysis.workbench.tuned import Tuned
+    from analysis.workbench.tune.proof import Owned
+    from analysis.workbench.tune.tuned import Tuned
 
 _EXISTING: Final = click.Path(exists=True, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -85,9 +85,9 @@ def command(  # noqa: PLR0913 - one an option
     no true one is run, and printed as YAML; what it does is told on standard error. Exit status 1 if there is
     none.
     """
-    from analysis.workbench.proof import Owned  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.tune_text import as_json as everything  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.tune_text import told  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.tune.proof import Owned  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.tune.told import as_json as everything  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.tune.told import told  # noqa: PLC0415 - late, for speed
 
     if not false and verdicts is None:
         raise click.UsageError("name false hits: --false FILE:LINE, or --verdicts FILE")
@@ -118,8 +118,8 @@ def _tuned(
 ) -> Tuned:
     import polars as pl  # noqa: PLC0415 - late, for speed
 
-    from analysis.workbench.tuned import rule_to_tune, tune  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.tuning import TuneError  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.tune.parted import TuneError  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.tune.tuned import rule_to_tune, tune  # noqa: PLC0415 - late, for speed
     from analysis.workbench.verdicts import SCHEMA, read_verdicts  # noqa: PLC0415 - late, for speed
 
     said = pl.DataFrame(schema=SCHEMA) if verdicts is None else read_verdicts(verdicts)

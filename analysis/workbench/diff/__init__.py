@@ -48,9 +48,10 @@ def command(
 
     Exit status 1 if a rule of NEW could not be loaded.
     """
-    from analysis.workbench import diff_json, diff_text  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.compared import compare  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.side import load_side  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.diff.as_json import written  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.diff.as_text import render  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.diff.compared import compare  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.diff.side import load_side  # noqa: PLC0415 - late, for speed
 
     days = Days(since, until)
     opened = open_lake(**given)
@@ -62,7 +63,7 @@ def command(
             click.echo(error, err=True)
         found = compare(before, after, opened, days)
         if as_json:
-            click.echo(diff_json.written(found, before, after, opened, days))
+            click.echo(written(found, before, after, opened, days))
         else:
-            diff_text.render(found, before, after, opened, days)
+            render(found, before, after, opened, days)
     sys.exit(1 if after.chosen.errors else 0)

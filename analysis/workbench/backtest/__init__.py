@@ -54,9 +54,10 @@ def command(
 
     Exit status 1 if a rule could not be loaded.
     """
-    from analysis.workbench import backtest_json, backtest_text  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.backtest.as_json import written  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.backtest.as_text import render  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.backtest.replay import replay  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import NoSuchRuleError, choose  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.replay import replay  # noqa: PLC0415 - late, for speed
     from analysis.workbench.verdicts import read_verdicts  # noqa: PLC0415 - late, for speed
 
     days = Days(since, until)
@@ -72,7 +73,7 @@ def command(
         raise click.ClickException("no rule could be loaded; `molehunt rules check` says what to mend")
     done = replay(chosen, opened, days, judged)
     if as_json:
-        click.echo(backtest_json.written(done, opened.lake.folder, chosen))
+        click.echo(written(done, opened.lake.folder, chosen))
     else:
-        backtest_text.render(done, opened.lake.folder, details=details)
+        render(done, opened.lake.folder, details=details)
     sys.exit(1 if chosen.errors else 0)

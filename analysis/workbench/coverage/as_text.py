@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from analysis.workbench.covered import TACTICS, finding, grouped, signals, techniques
+from analysis.workbench.coverage.covered import TACTICS, finding, grouped, signals, techniques
+from analysis.workbench.coverage.telemetry import PART, STATES
 from analysis.workbench.opened import Days
 from analysis.workbench.screen import Screen, many
-from analysis.workbench.telemetry import PART, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from analysis.workbench.covered import Covered
+    from analysis.workbench.coverage.covered import Covered
     from analysis.workbench.opened import Opened
 
 _TITLES: Final = 3

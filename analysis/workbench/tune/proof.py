@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from analysis.sigma.rule import Rule
     from analysis.sigma.taxonomy import Taxonomy
-    from analysis.workbench.likeness import Likeness
+    from analysis.workbench.tune.likeness import Likeness
 
 _LONGEST_TITLE: Final = 256  # letters, by the specification
 _LONGEST_LINE: Final = 60

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from analysis.sigma.correlation import Correlation
     from analysis.workbench.chosen import Detection
-    from analysis.workbench.side import Side
+    from analysis.workbench.diff.side import Side
 
 Kind: TypeAlias = Literal["added", "removed", "broken", "changed", "same"]
 # What decides which events are hits, or whom they are told of.
