@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,33 @@ def test_what_was_written_goes_with_an_error_too(tmp_path: Path, monkeypatch: py
         run()
     gc.collect()
     assert [path.name for path in tmp_path.iterdir()] == ["rules"]
+
+
+def test_what_is_held_in_memory_is_bounded(tmp_path: Path) -> None:
+    one = Asked("value_count", fields=("host",), bounds=(("gte", 50),))
+    pack = pack_of(tmp_path, yaml_of(one))
+    gathered = Correlations(pack, memory=30_000)
+    events = [{"at": n, "act": "a", "user": f"u{n}", "host": "h" * 50} for n in range(1000)]
+    for part in frame(events).iter_slices(100):
+        gathered.add(part, pack.match(part, ""))
+        assert sum(one.size for one in gathered._spools._all) <= 30_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of file sizes on Windows")
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    import resource  # noqa: PLC0415 - it is not there on Windows
+
+    pack = pack_of(tmp_path, yaml_of(Asked("event_count", bounds=(("gte", 50),))))
+    events = frame([{"at": 0, "act": "a", "user": "u"}])
+    gathered = Correlations(pack, memory=1)
+    matches = pack.match(events, "")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="set TMPDIR to a folder that has more"):
+            gathered.add(events, matches)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_few_events_never_touch_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from analysis.finding import LOCATORS
 from analysis.sigma.chain import passed_on
 from analysis.sigma.correlation import TEMPORAL, VALUES, Correlation
 from analysis.sigma.fired import Portion, Telling, totals
-from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, THERE, VALUE, Batch, Names
+from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, THERE, VALUE, Batch, accounts
 from analysis.sigma.paths import Path, paths
 from analysis.sigma.quote import ACCOUNT, HOST, who_and_when
 from analysis.sigma.spool import EVENT, HIGH, MEMORY, Spool, Spools, portions, together
@@ -58,7 +58,6 @@ class Correlations:
         self._columns: dict[int, set[str]] = defaultdict(set)
         self._feeds: dict[int, list[tuple[int, int]]] = defaultdict(list)  # rule → correlations and paths
         self._arrived = 0
-        self._accounts, self._hosts = Names(), Names()
         for number, ways in enumerate(self._paths):
             for index, way in enumerate(ways):
                 self._columns[way.rule].update(way.columns)
@@ -91,7 +90,7 @@ class Correlations:
                 gathered[number].append(found)
         for number, parts in gathered.items():
             self._items[number].add(_once(parts, self._pack.correlations[number]))
-        self._evidence.add(detached(batch.events.filter(pl.Series(used))))
+        self._evidence.add(_kept(batch.events, used, frame.height))
         self._arrived += batch.events.height
         self._spools.settle()
 
@@ -102,15 +101,15 @@ class Correlations:
         wanted = np.zeros(frame.height, bool)
         wanted[matched["row"].to_numpy()] = True
         place = np.cumsum(wanted, dtype=np.uint32) - np.uint32(1)
-        rows = np.flatnonzero(wanted)
-        events = frame.select(name for name in frame.columns if name in columns)[rows]
-        events = events.with_columns(pl.int_range(self._arrived, self._arrived + len(rows)).alias(EVENT))
+        events = frame.select(name for name in frame.columns if name in columns)
+        events = events if wanted.all() else events.filter(pl.Series(wanted))
+        events = events.with_columns(pl.int_range(self._arrived, self._arrived + events.height).alias(EVENT))
         who = who_and_when(events)
         known = {
             EVENT: events[EVENT].to_numpy(),
             AT: events["@timestamp"].dt.cast_time_unit("us").cast(pl.Int64).to_numpy(),
-            ACCOUNT: self._accounts.numbers(who[ACCOUNT]),
-            HOST: self._hosts.numbers(who[HOST]),
+            ACCOUNT: accounts(who[ACCOUNT]),
+            HOST: (who[HOST] != "").to_numpy(),
         }
         mine = pl.Series("row", place[matched["row"].to_numpy()])
         return Batch(events, known), matched.select("rule", mine)
@@ -130,8 +129,7 @@ class Correlations:
                     if not correlation.silent and portion.judged.holds.any()
                 ]
                 if found:
-                    ways, names = self._paths[number], (list(self._accounts), list(self._hosts))
-                    yield from Telling(correlation, ways, self._evidence, *names).findings(found)
+                    yield from Telling(correlation, self._paths[number], self._evidence).findings(found)
 
     def holding(self, correlation: str) -> pl.DataFrame:
         """The events at which the condition of a correlation holds, silent or not.
@@ -203,6 +201,12 @@ class Correlations:
         order = [name for name in (SOURCE_ROW, "@timestamp", EVENT) if name in located.columns]
         names = [name for name in (SOURCE_ROW, *LOCATORS) if name in located.columns]
         return located.sort(order, nulls_last=True).select(names)
+
+
+def _kept(events: pl.DataFrame, used: Array, batch: int) -> pl.DataFrame:
+    """Some events, which must not hold the memory of a batch that they are a small part of."""
+    kept = events if used.all() else events.filter(pl.Series(used))
+    return kept if kept.height * 2 > batch else detached(kept)
 
 
 def _outer(correlations: Sequence[Correlation]) -> dict[int, list[tuple[int, int]]]:

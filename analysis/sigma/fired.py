@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
+from analysis.finding import LOCATORS
 from analysis.sigma.column import series_of
 from analysis.sigma.gather import AT, LOW, PATH, key_of
 from analysis.sigma.quote import ACCOUNT, HOST, SHOWN, Total, finding
@@ -69,7 +69,7 @@ def totals(portion: Portion) -> pl.DataFrame:
     once = inside.unique((*whose, EVENT), keep="first", maintain_order=True)
     events = once.group_by(whose, maintain_order=True).agg(
         pl.len().alias("count"),
-        pl.col(HOST).filter(pl.col(HOST) > 0).first().fill_null(0),
+        pl.col(EVENT).filter(pl.col(HOST)).first().alias(HOST),
         pl.col(EVENT).head(SHOWN),
         pl.col(PATH).head(SHOWN),
     )
@@ -83,34 +83,39 @@ class Telling:
     Attributes:
         paths: the ways to it.
         evidence: the events.
-        accounts, hosts: texts by number.
     """
 
     correlation: Correlation
     paths: Sequence[Path]
     evidence: Spool
-    accounts: Sequence[str]
-    hosts: Sequence[str]
 
     def findings(self, totals: Sequence[pl.DataFrame]) -> Iterator[Finding]:
         """The findings, in order of group and account."""
         whole = pl.concat(totals).with_row_index(_FINDING)
         shown = whole.select(_FINDING, HIGH, LOW, EVENT, PATH).explode(EVENT, PATH)
         quoted, groups = self._looked_up(shown)
+        whole = whole.with_columns(
+            self._text("account", whole[EVENT].list.first(), ACCOUNT),
+            self._text("host.name", whole[HOST], HOST),
+        )
         told = sorted(
-            (
-                (groups[row[_FINDING]], self.accounts[row[ACCOUNT]], row)
-                for row in whole.iter_rows(named=True)
-            ),
+            ((groups[row[_FINDING]], row[ACCOUNT], row) for row in whole.iter_rows(named=True)),
             key=lambda one: one[:2],
         )
         fields = tuple(dict.fromkeys(column for path in self.paths for column in path.quoting.fields))
         for group, account, row in told:
             words = dict(zip(self.correlation.group_by, group, strict=True))
             first, last = (_EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
-            total = Total(account, self.hosts[row[HOST]], row["count"], first, last)
+            total = Total(account, row[HOST], row["count"], first, last)
             words |= {"value": _plain_number(row[_MEASURED])}
             yield finding(self.correlation, total, quoted[row[_FINDING]], fields, words)
+
+    def _text(self, column: str, events: pl.Series, name: str) -> pl.Series:
+        """A column of each of some events, "" where there is none."""
+        known = with_evidence(events.alias(EVENT).to_frame(), self.evidence, (column,))
+        if column not in known.columns:
+            return pl.repeat("", len(events), dtype=pl.String, eager=True).alias(name)
+        return known[column].cast(pl.String).fill_null("").alias(name)
 
     def _looked_up(self, shown: pl.DataFrame) -> tuple[dict[int, pl.DataFrame], dict[int, tuple[str, ...]]]:
         """What each finding quotes, and the names of its group as its first event writes them."""
@@ -118,7 +123,7 @@ class Telling:
         names: list[tuple[int, int, tuple[str, ...]]] = []
         for (number,), rows in shown.with_row_index(_PLACE).partition_by(PATH, as_dict=True).items():
             path = self.paths[number]
-            events = with_evidence(rows, self.evidence)
+            events = with_evidence(rows, self.evidence, (*LOCATORS, *path.columns))
             quoted = path.quoting.keep(events)
             kept.append(pl.concat([events.select(_FINDING, _PLACE), quoted], how="horizontal"))
             names += _names(events, path)
@@ -128,16 +133,16 @@ class Telling:
         return {int(number): part for (number,), part in parts.items()}, groups
 
 
-def with_evidence(rows: pl.DataFrame, evidence: Spool, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def with_evidence(rows: pl.DataFrame, evidence: Spool, columns: Sequence[str]) -> pl.DataFrame:
     """Rows with what is known of their events.
 
     Args:
         rows: with `EVENT`.
         evidence: the events.
-        columns: which columns are wanted, if not all.
+        columns: which columns are wanted; those that no event has are left out.
     """
-    wanted = np.unique(rows[EVENT].to_numpy())
-    known = evidence.having(wanted, None if columns is None else (EVENT, *columns))
+    wanted = rows[EVENT].drop_nulls().unique().to_numpy()
+    known = evidence.having(wanted, (EVENT, *columns))
     return rows.join(known, on=EVENT, how="left", maintain_order="left")
 
 

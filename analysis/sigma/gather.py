@@ -23,7 +23,7 @@ from analysis.sigma.spool import HIGH
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from analysis.sigma.paths import Path
     from analysis.sigma.sliding import Array
@@ -37,6 +37,8 @@ OF_HIGH: Final = "_of_high"  # key of the value to tell apart
 OF_LOW: Final = "_of_low"
 THERE: Final = "_there"  # whether there is such a value
 _SEEDS: Final = (secrets.randbits(64), secrets.randbits(64))
+_SOME: Final = 1000
+_MANY: Final = 50_000
 _MIX: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # any two odd numbers
 
 
@@ -207,6 +209,11 @@ class Batch:
         return rows.place, {VALUE: np.where(there, number, np.nan)}
 
 
+def accounts(account: pl.Series) -> Array:
+    """A number of 64 bits for each account, 0 where none is known; they tell accounts of one group apart."""
+    return np.where((account == "").to_numpy(), np.uint64(0), account.hash(_SEEDS[0]).to_numpy())
+
+
 def key_of(columns: Sequence[pl.Series], height: int) -> tuple[Array, Array]:
     """Both halves of the key of texts, a row each."""
     return _key([_halves(fold_values(column)) for column in columns], height)
@@ -218,6 +225,10 @@ def _halves(folded: pl.Series) -> tuple[Array, Array]:
 
 def _keys_of(series: pl.Series) -> Values:
     flat, begins = _flat(series)
+    if begins is None and _repeats(flat):
+        different, codes = _encoded(flat)
+        each = _keys_of(different)
+        return Values(each.high[codes], each.low[codes], each.there[codes])
     text = fold_values(texts(flat))
     if begins is not None:  # what a list has twice is one value
         height = len(series)
@@ -227,6 +238,21 @@ def _keys_of(series: pl.Series) -> Values:
         begins = _begins(np.bincount(once["owner"].to_numpy(), minlength=height))
     high, low = _halves(text)
     return Values(high, low, text.is_not_null().to_numpy(), begins)
+
+
+def _repeats(series: pl.Series) -> bool:
+    """Whether most values of a long column are there several times, by its first thousand."""
+    return len(series) > _MANY and series.dtype == pl.String and series.head(_SOME).n_unique() < _SOME // 2
+
+
+def _encoded(series: pl.Series) -> tuple[pl.Series, Array]:
+    """The different values of a column, and which each row has."""
+    codes = series.cast(pl.Categorical(pl.Categories.random())).to_physical().cast(pl.Int64)
+    count = int(codes.max()) + 1 if codes.null_count() < len(codes) else 0  # type: ignore[arg-type]  # a number
+    numbers = codes.fill_null(count).to_numpy()
+    row = np.zeros(count + 1, np.int64)
+    row[numbers] = np.arange(len(numbers))
+    return series.gather(row), numbers
 
 
 def _numbers_of(series: pl.Series) -> Values:
@@ -251,22 +277,3 @@ def _flat(series: pl.Series) -> tuple[pl.Series, Array | None]:
 
 def _begins(numbers: Array) -> Array:
     return np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
-
-
-class Names:
-    """Texts by number, each once, "" first; as many as there are accounts and hosts."""
-
-    def __init__(self) -> None:
-        self._numbers = {"": 0}
-
-    def numbers(self, column: pl.Series) -> Array:
-        """The number of each text, UInt32."""
-        different = column.unique()
-        new = [self._numbers.setdefault(text, len(self._numbers)) for text in different]
-        if len(new) == 1:
-            return np.full(len(column), new[0], np.uint32)
-        numbers = pl.Series(new, dtype=pl.UInt32)
-        return column.replace_strict(different, numbers, return_dtype=pl.UInt32).to_numpy()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._numbers)

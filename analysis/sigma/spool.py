@@ -6,6 +6,7 @@ object that made it, also when a run ends by an error.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 import weakref
@@ -98,11 +99,20 @@ class Spool:
             self.rows += part.height
 
     def write(self, path: Path) -> None:
-        """Move what is in memory to a file."""
+        """Move what is in memory to a file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         whole = together(self.parts)
         if not self._ascending:
             whole = whole.sort(self._key, maintain_order=True)
-        whole.write_parquet(path, compression="lz4", row_group_size=_ROWS)
+        try:
+            whole.write_parquet(path, compression="lz4", row_group_size=_ROWS)
+        except (OSError, pl.exceptions.PolarsError) as error:  # the latter where the disk is full, too
+            advice = "free some space there, or set TMPDIR to a folder that has more"
+            message = f"matched events cannot be put aside here ({error}); {advice}"
+            raise OSError(errno.ENOSPC, message, str(path.parent)) from error
         self.files.append(path)
         self.parts = []
         self.size = 0
@@ -117,12 +127,12 @@ class Spool:
         for part in self.parts:
             yield part.filter(inside).select(n for n in part.columns if columns is None or n in columns)
 
-    def having(self, keys: NDArray[np.int64], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def having(self, keys: NDArray[np.int64], columns: Sequence[str]) -> pl.DataFrame:
         """The rows with one of these keys.
 
         Args:
             keys: any.
-            columns: which columns are wanted, if not all; those that no row has are left out.
+            columns: which columns are wanted; those that no row has are left out.
         """
         inside = pl.col(self._key).is_in(pl.Series(keys).implode())
         return together(list(self.within(inside, columns)))
