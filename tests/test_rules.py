@@ -11,8 +11,9 @@ import pytest
 from analysis.finding import CATEGORIES
 from analysis.sigma import RulePack, bundled_rules, tree
 from analysis.sigma.explain import explain, true_of
-from analysis.workbench.examples import MATCH, NOMATCH, Outcome, frame_of, read_events, run_examples
-from analysis.workbench.lint import check
+from analysis.workbench.check.lint import check
+from analysis.workbench.examples import MATCH, NOMATCH, frame_of, read_events
+from analysis.workbench.test.outcome import Outcome, run_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from hunted import REPO
 from sigma.validators.core import validators
 
 from analysis.sigma.load import bundled_rules
+from analysis.workbench.check.validators import ADVICE, LEFT_OUT
 from analysis.workbench.commands import rules
-from analysis.workbench.validators import ADVICE, LEFT_OUT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analysis.sigma import bundled_rules, tree
 from analysis.sigma.explain import true_of
-from analysis.workbench.nearest import misses
+from analysis.workbench.explain.nearest import misses
 
 if TYPE_CHECKING:
     from pathlib import Path

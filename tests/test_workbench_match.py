@@ -18,9 +18,9 @@ from sigma_cases import TRUTH
 from analysis.sigma import RulePack
 from analysis.sigma.explain import NULL_FIELDS, explain
 from analysis.sigma.taxonomy import AsWritten
-from analysis.workbench.as_written import Asked, Names, tables
 from analysis.workbench.match import command
-from analysis.workbench.moments import moments
+from analysis.workbench.match.as_written import Asked, Names, tables
+from analysis.workbench.match.moments import moments
 from sensors import files
 from sensors.sensor import Source
 
@@ -235,7 +235,7 @@ def test_batches_do_not_show(rule: Path, events: Path, monkeypatch: pytest.Monke
     whole = found(match(rule.parent, "--events", events))
     assert {name for name, _ in whole} == {FIRST, SECOND, THIRD}
     assert whole == sorted(whole, key=lambda pair: (pair[1], pair[0]))
-    monkeypatch.setattr("analysis.workbench.as_written._ROWS", 7)
+    monkeypatch.setattr("analysis.workbench.match.as_written._ROWS", 7)
     assert found(match(rule.parent, "--events", events)) == whole
 
 

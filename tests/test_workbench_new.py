@@ -17,8 +17,8 @@ from analysis.sigma import RulePack
 from analysis.sigma.detection import Reading, read_detection
 from analysis.sigma.explain import true_of
 from analysis.sigma.tree import Field
-from analysis.workbench.drafting import _pattern
-from analysis.workbench.telling import tells, templates
+from analysis.workbench.new.drafting import _pattern
+from analysis.workbench.new.telling import tells, templates
 
 EVENTS = {
     "zeek/conn.log:9": ("network_traffic", ["destination.port", "network.protocol", "network.transport"]),
@@ -148,6 +148,7 @@ def test_the_help_names_every_template() -> None:
         ("event.outcome", "failure", True),
         ("destination.port", 443, True),
         ("@timestamp", "2026-01-05T10:00:00Z", False),
+        ("process.command_line", "evil.exe --now", True),
         ("process.pid", 4711, False),
         ("process.hash.sha256", "0" * 64, False),
         ("user.name", "ann", False),

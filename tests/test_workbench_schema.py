@@ -17,7 +17,7 @@ from analysis.anomaly.measures import MEASURES
 from analysis.finding import CATEGORIES, Level
 from analysis.sigma import bundled_rules, correlation, modifiers
 from analysis.sigma.documents import read, rule_files
-from analysis.workbench.lint import OURS, TACTICS
+from analysis.workbench.check.lint import OURS, TACTICS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.workbench.places import file_of, line_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -78,6 +80,7 @@ class Judge:
         self._rules = _last(known.filter(~at & ~whose), ["number"])
         self._met: set[tuple[int, str, int]] = set()
         self._seen: set[tuple[str, int]] = set()
+        self._had: set[tuple[int, str]] = set()
         self.strangers = tuple(
             dict.fromkeys(verdicts.filter(~asked["rule"].is_in(numbers["rule"].implode()))["rule"])
         )
@@ -103,6 +106,8 @@ class Judge:
         met = by_place.filter(pl.col("verdict").is_not_null()).select(_PLACE).unique()
         self._met.update(met.iter_rows())
         by_account = hits.join(self._accounts, on=["number", "account"], how="left", maintain_order="left")
+        had = by_account.filter(pl.col("verdict").is_not_null()).select("number", "account").unique()
+        self._had.update(had.iter_rows())
         by_rule = hits.join(self._rules, on="number", how="left", maintain_order="left")
         said = [by_place["verdict"], by_account["verdict"], by_rule["verdict"]]
         return pl.select(pl.coalesce(said).alias("verdict"))["verdict"]
@@ -116,7 +121,10 @@ class Judge:
                 self._met.add(at)
                 return bool(places[at])
         accounts = {row[:2]: row[2] for row in self._accounts.iter_rows()}
-        said = accounts.get((number, finding.account.lower()))
+        whose = (number, finding.account.lower())
+        said = accounts.get(whose)
+        if said is not None:
+            self._had.add(whose)
         return said if said is not None else dict(self._rules.iter_rows()).get(number)
 
     def lost(self, number: int) -> Iterator[tuple[str, int]]:
@@ -126,6 +134,18 @@ class Judge:
             if other == number and verdict and missed:
                 yield file, line
 
+    def unseen(self) -> tuple[tuple[str, int], ...]:
+        """Places that were judged, and where no event was met; call it at the end."""
+        places = self._places.select("file", "line").unique(maintain_order=True).iter_rows()
+        return tuple(place for place in places if place not in self._seen)
+
+    def without_hits(self) -> tuple[str, ...]:
+        """Accounts (in lower case) that were judged, and had no hit; call it at the end."""
+        judged = self._accounts.select("number", "account").iter_rows()
+        return tuple(
+            dict.fromkeys(account for number, account in judged if (number, account) not in self._had)
+        )
+
 
 def _last(verdicts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     return verdicts.select(*by, "verdict").unique(by, keep="last", maintain_order=True)
@@ -133,16 +153,13 @@ def _last(verdicts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 def _place_and_account(frame: pl.DataFrame) -> pl.DataFrame:
     """`file`, `line` (or record or frame, as `FILE:LINE` has it) and `account` in lower case."""
-
-    def column(name: str, kind: pl.DataType) -> pl.Expr:
-        return pl.col(name).cast(kind, strict=False) if name in frame.columns else pl.lit(None, kind)
-
-    numbers = ("log.file.line", "winlog.record_id", "molehunt.frame.number")
+    named = "account" in frame.columns
+    account = pl.col("account").cast(pl.String) if named else pl.lit(None, pl.String)
     return frame.select(
         pl.int_range(pl.len()).alias("row"),
-        file=column("log.file.path", pl.String()),
-        line=pl.coalesce(column(name, pl.Int64()) for name in numbers),
-        account=column("account", pl.String()).str.to_lowercase(),
+        file=file_of(frame),
+        line=line_of(frame),
+        account=account.str.to_lowercase(),
     ).drop("row")
 
 

@@ -134,6 +134,24 @@ class Opened:
         last = days.until or (date.fromisoformat(dated[-1]) if dated else None)
         return None if first is None or last is None or first > last else (first, last)
 
+    def filled(self, days: Days) -> int:
+        """How many days have events: the logs of others may be missing."""
+        on = {part.day for manifest in self.lake.manifests for part in manifest.parts}
+        return sum(Days(date.min).holds(day) and days.holds(day) for day in on)
+
+    def paths(self) -> frozenset[str]:
+        """The logs that its events were read from."""
+        return frozenset(manifest.path for manifest in self.lake.manifests)
+
+    def note_on(self, days: Days) -> str:
+        """What to tell of days on which it has nothing; "" if it has something."""
+        whole = self.dates(Days())
+        if self.rows(days):
+            return ""
+        return "No event of the lake lies on these days" + (
+            f"; it has {whole[0]} to {whole[1]}" if whole else ""
+        )
+
     def columns(self, days: Days) -> dict[str, set[str]]:
         """The columns that events of each dataset have, with those that context and attribution add."""
         from analysis.known import added  # noqa: PLC0415 - late, for speed

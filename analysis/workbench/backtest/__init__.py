@@ -71,6 +71,8 @@ def command(
         click.echo(str(told), err=True)
     if not chosen.detections:
         raise click.ClickException("no rule could be loaded; `molehunt rules check` says what to mend")
+    if note := opened.note_on(days):
+        click.echo(note, err=True)
     done = replay(chosen, opened, days, judged)
     if as_json:
         click.echo(written(done, opened.lake.folder, chosen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,9 +27,12 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
         "until": last,
         "events": sum(done.rows.values()),
         "datasets": done.rows,
+        "days_with_events": done.filled,
         "cpu_seconds": round(done.seconds, 4),
         "errors": [str(error) for error in chosen.errors],
         "verdicts_on_other_rules": list(done.strangers),
+        "verdicts_on_other_events": [{"file": file, "line": line} for file, line in done.unseen],
+        "verdicts_on_accounts_without_hits": list(done.without_hits),
         "rules": [_rule(one, done) for one in done.replayed],
     }
     return orjson.dumps(whole, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2).decode()
@@ -38,7 +40,6 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
 
 def _rule(one: Replayed, done: Replay) -> dict[str, Any]:
     rule, tally = one.detection, one.tally
-    days = (done.dates[1] - done.dates[0] + timedelta(days=1)).days if done.dates else 0
     return {
         "id": rule.id,
         "name": rule.name,
@@ -61,7 +62,7 @@ def _rule(one: Replayed, done: Replay) -> dict[str, Any]:
             for who in tally.who
         ],
         "alerts_by_day": tally.alerts,
-        "alerts_a_day": round(sum(tally.alerts.values()) / days, 4) if days else None,
+        "alerts_a_day": round(sum(tally.alerts.values()) / done.filled, 4) if done.filled else None,
         "findings": one.findings,
         "examples": [_finding(finding) for finding in one.examples],
         "counted_by": list(one.counters),

@@ -21,10 +21,11 @@ _DETAILED: Final = 3  # rules that are told in full unasked
 _PEOPLE: Final = 10
 _VALUES: Final = 5
 _FINDINGS: Final = 3
-_DAYS: Final = 35  # in a row each; more are told by weeks
+_DAYS: Final = 35  # in a row each; more are told by weeks, by months, by years
 _VALUE_LETTERS: Final = 160
 _REASONS: Final = 20
 _TITLES: Final = 3
+_UNFIT: Final = 5
 
 
 def render(done: Replay, lake: Path, *, details: bool) -> None:
@@ -34,6 +35,7 @@ def render(done: Replay, lake: Path, *, details: bool) -> None:
     screen.say(f"{events} of {many(len(done.rows), 'dataset')} in {lake}{_span(done)}")
     if done.strangers:
         screen.say(f"Verdicts on rules that were not asked about: {', '.join(done.strangers)}")
+    _unfit(screen, done)
     if len(done.replayed) > 1:
         _summary(screen, done, details=details)
     if details or len(done.replayed) <= _DETAILED:
@@ -42,11 +44,30 @@ def render(done: Replay, lake: Path, *, details: bool) -> None:
             _rule(screen, one, done)
 
 
+def _unfit(screen: Screen, done: Replay) -> None:
+    """Verdicts that said nothing of these hits."""
+    if done.unseen:
+        places = [f"{file}:{line}" for file, line in done.unseen]
+        screen.say(f"Verdicts on events that are not among these: {_some(places)}")
+    if done.without_hits:
+        screen.say(
+            f"Verdicts on accounts without a hit: {_some(done.without_hits)} (accounts are named as in a "
+            "hunt's report if --roster and --site are the hunt's)"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _UNFIT:,} more" if len(names) > _UNFIT else ""
+    return ", ".join(names[:_UNFIT]) + more
+
+
 def _span(done: Replay) -> str:
     if done.dates is None:
         return ""
     first, last = done.dates
-    return f", {first} to {last} ({many(_length(done), 'day')}, UTC)"
+    length = _length(done)
+    filled = f", {done.filled:,} of them with events" if done.filled < length else ""
+    return f", {first} to {last} ({many(length, 'day')}{filled}, UTC)"
 
 
 def _length(done: Replay) -> int:
@@ -76,7 +97,7 @@ def _summary(screen: Screen, done: Replay, *, details: bool) -> None:
     if rows:
         screen.rows(columns, rows)
     total = sum(sum(one.tally.alerts.values()) for one in loud if not one.counters)
-    a_day = f"{total / _length(done):.1f}" if _length(done) else str(total)
+    a_day = f"{total / done.filled:.1f}" if done.filled else str(total)
     screen.say()
     screen.say(
         f"{many(len(done.replayed), 'rule')}, {len(loud)} with hits. An analyst would have had {a_day} "
@@ -114,8 +135,7 @@ def _few(titles: Sequence[str]) -> str:
 
 
 def _a_day(one: Replayed, done: Replay) -> str:
-    length = _length(done)
-    return f"{sum(one.tally.alerts.values()) / length:.2f}" if length else "-"
+    return f"{sum(one.tally.alerts.values()) / done.filled:.2f}" if done.filled else "-"
 
 
 def _short(precision: Precision | None) -> str:
@@ -170,7 +190,7 @@ def _hits(one: Replayed, done: Replay) -> str:
         return "none"
     people = many(sum(1 for who in tally.who if who.account), "account")
     nobody = sum(who.hits for who in tally.who if not who.account)
-    text = f"{tally.hits:,}, of {people}, on {len(tally.days)} of {many(_length(done), 'day')}"
+    text = f"{tally.hits:,}, of {people}, on {len(tally.days)} of {many(done.filled, 'day')}"
     text += f"; {nobody:,} of nobody known" if nobody else ""
     return text + (f"; {tally.undated:,} without a time" if tally.undated else "")
 
@@ -221,13 +241,31 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.2f} CPU s" if seconds >= 1 else f"{1000 * seconds:.1f} CPU ms"
 
 
+def _unit(done: Replay) -> tuple[str, str]:
+    """What a row stands for, so that there are not too many of them; and how its first day is written."""
+    length = _length(done)
+    if length <= _DAYS:
+        return "day", "%Y-%m-%d %a"
+    if length <= 7 * _DAYS:
+        return "week from", "%Y-%m-%d %a"
+    return ("month", "%Y-%m") if length <= 30 * _DAYS else ("year", "%Y")
+
+
 def _periods(done: Replay) -> list[tuple[date, int]]:
-    """Days, or weeks where they are many: the first day of each, and how many days it has."""
+    """Days, weeks, months or years: the first day of each, and how many days it has."""
     if done.dates is None:
         return []
-    length = _length(done)
-    step = 1 if length <= _DAYS else 7
-    return [(done.dates[0] + timedelta(days=day), min(step, length - day)) for day in range(0, length, step)]
+    first, last = done.dates
+    unit, form = _unit(done)
+    every = [first + timedelta(days=day) for day in range(_length(done))]
+    if unit in ("month", "year"):
+        starts = [
+            day for day in every if day == first or f"{day - timedelta(days=1):{form}}" != f"{day:{form}}"
+        ]
+    else:
+        starts = every[:: 7 if unit == "week from" else 1]
+    ends = [*starts[1:], last + timedelta(days=1)]
+    return [(start, (end - start).days) for start, end in zip(starts, ends, strict=True)]
 
 
 def _by_period(days: dict[date, int], periods: Sequence[tuple[date, int]]) -> list[int]:
@@ -240,12 +278,12 @@ def _days(screen: Screen, one: Replayed, done: Replay) -> None:
     periods = _periods(done)
     hits, alerts = _by_period(one.tally.days, periods), _by_period(one.tally.alerts, periods)
     most = max(hits, default=0)
-    weekly = any(length > 1 for _, length in periods)
+    unit, form = _unit(done)
     screen.say()
     screen.rows(
-        [("week from" if weekly else "day", "left"), ("hits", "right"), ("alerts", "right"), ("", "left")],
+        [(unit, "left"), ("hits", "right"), ("alerts", "right"), ("", "left")],
         [
-            [f"{first:%Y-%m-%d %a}", f"{hit:,}", f"{alert:,}", screen.bar(hit, most)]
+            [f"{first:{form}}", f"{hit:,}", f"{alert:,}", screen.bar(hit, most)]
             for (first, _), hit, alert in zip(periods, hits, alerts, strict=True)
         ],
         indent=2,

@@ -38,7 +38,7 @@ class Cost:
     @property
     def rate(self) -> float | None:
         """Events per CPU second."""
-        return self.events / self.seconds if self.seconds > 0 else None
+        return self.events / self.seconds if self.seconds > 0 and self.events else None
 
 
 class Costs:

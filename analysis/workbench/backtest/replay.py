@@ -18,6 +18,7 @@ from analysis.workbench.backtest.tally import Tally
 from analysis.workbench.chosen import counted
 from analysis.workbench.judged import Judge, Precision
 from analysis.workbench.looked import Looked
+from analysis.workbench.places import with_whole_paths
 from analysis.workbench.reads import columns_read
 
 if TYPE_CHECKING:
@@ -70,14 +71,20 @@ class Replay:
         rows: events of the days, by dataset.
         dates: the first and the last day; None where no event has a time.
         seconds: of CPU, for matching all rules together.
+        filled: how many days have events.
         strangers: rules that have verdicts and are not among the chosen.
+        unseen: places with a verdict, where no event of the days stands.
+        without_hits: accounts with a verdict and no hit, in lower case.
         replayed: one for each chosen detection, in their order.
     """
 
     rows: dict[str, int]
     dates: tuple[date, date] | None
     seconds: float
+    filled: int
     strangers: tuple[str, ...]
+    unseen: tuple[tuple[str, int], ...]
+    without_hits: tuple[str, ...]
     replayed: list[Replayed]
 
 
@@ -123,7 +130,9 @@ class _Run:
         self._places = {
             number: places[id(rule)] for number, rule in enumerate(pack.rules) if id(rule) in places
         }
-        self._judge = None if verdicts is None else Judge(verdicts, chosen.detections)
+        self._judge = None
+        if verdicts is not None:
+            self._judge = Judge(with_whole_paths(verdicts, opened.paths()), chosen.detections)
         self._hits, self._loudest = Hits(), Loudest(pack, self._places)
         self._suppressed = Suppressed(pack.rules, pack.filters)
         self._findings, self._correlations = Findings(pack), Correlations(pack)
@@ -187,8 +196,17 @@ class _Run:
                 )
             )
         rows_read, dates = self._opened.rows(self._days), self._opened.dates(self._days)
-        strangers = self._judge.strangers if self._judge else ()
-        return Replay(rows_read, dates, self._seconds, strangers, replayed)
+        judge = self._judge
+        return Replay(
+            rows=rows_read,
+            dates=dates,
+            seconds=self._seconds,
+            filled=self._opened.filled(self._days),
+            strangers=judge.strangers if judge else (),
+            unseen=judge.unseen() if judge else (),
+            without_hits=judge.without_hits() if judge else (),
+            replayed=replayed,
+        )
 
     def _precision(self, place: int, tally: Tally) -> Precision | None:
         if self._judge is None:

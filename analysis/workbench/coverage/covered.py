@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.anomaly import AnomalyRule
+from analysis.workbench.check.lint import TACTICS
 from analysis.workbench.coverage.telemetry import Have, Telemetry, telemetry
-from analysis.workbench.lint import TACTICS
 from analysis.workbench.looked import Looked
 
 __all__ = ["TACTICS", "Covered", "covered", "finding", "grouped", "signals", "techniques"]

@@ -61,6 +61,8 @@ def command(
         after = load_side(new, Path(second), library, placeholders)
         for error in after.errors():
             click.echo(error, err=True)
+        if note := opened.note_on(days):
+            click.echo(note, err=True)
         found = compare(before, after, opened, days)
         if as_json:
             click.echo(written(found, before, after, opened, days))

@@ -14,6 +14,7 @@ from analysis.sigma.quote import NO_TIME
 from analysis.workbench.backtest.replay import reach
 from analysis.workbench.diff.changes import changes
 from analysis.workbench.diff.gains import EXAMPLES, Example, Gains, GainsOfRules
+from analysis.workbench.places import place_of_finding
 from analysis.workbench.reads import columns_read
 
 if TYPE_CHECKING:
@@ -159,8 +160,4 @@ def _whom(finding: Finding) -> str:
 
 def _example(finding: Finding) -> Example:
     at = None if finding.first_seen == NO_TIME else finding.first_seen
-    if not finding.evidence:
-        return Example(at, _whom(finding), "")
-    event = finding.evidence[0]
-    number = next((each for each in (event.line, event.record, event.frame) if each is not None), None)
-    return Example(at, _whom(finding), f"{event.path}{'' if number is None else f':{number}'}")
+    return Example(at, _whom(finding), place_of_finding(finding))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from analysis.detach import detached
 from analysis.finding import LOCATORS
 from analysis.sigma.quote import ACCOUNT, AT, HOST, NO_TIME, who_and_when
+from analysis.workbench.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
     from datetime import datetime
 
 EXAMPLES: Final = 5
@@ -151,10 +152,3 @@ class GainsOfRules:
 
 def _few(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.group_by("rule", "gained", maintain_order=True).head(EXAMPLES).select(rows.columns)
-
-
-def place_of(event: Mapping[str, Any]) -> str:
-    """Where an event stands: its file, and the line, record or frame."""
-    names = ("log.file.line", "winlog.record_id", "molehunt.frame.number")
-    number = next((event[name] for name in names if event.get(name) is not None), None)
-    return f"{event.get('log.file.path') or ''}{'' if number is None else f':{number}'}"

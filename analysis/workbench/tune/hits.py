@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analysis.workbench.places import file_of, line_of
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from analysis.sigma import RulePack
     from analysis.workbench.opened import Days, Opened
 
-_NUMBERS: Final = ("log.file.line", "winlog.record_id", "molehunt.frame.number")
 FILE: Final = "_file"
 LINE: Final = "_line"
 
@@ -72,26 +73,7 @@ def keep_hits(pack: RulePack, number: int, opened: Opened, days: Days, folder: P
 
 def placed(events: pl.DataFrame) -> pl.DataFrame:
     """The events with `_file` and `_line`: where they stand, as `FILE:LINE` (record, frame) names it."""
-    numbers = [pl.col(name).cast(pl.Int64, strict=False) for name in _NUMBERS if name in events.columns]
-    path = pl.col("log.file.path") if "log.file.path" in events.columns else pl.lit(None, pl.String)
-    line = pl.coalesce(numbers) if numbers else pl.lit(None, pl.Int64)
-    return events.with_columns(path.alias(FILE), line.alias(LINE))
-
-
-def same_file(asked: str, paths: Collection[str]) -> tuple[str, ...]:
-    """The logs that a person may mean by a path: itself, or those that it ends, or that end it."""
-    wanted = _parts(asked)
-    exact = [path for path in paths if _parts(path) == wanted]
-    ending = [path for path in paths if _ends(_parts(path), wanted) or _ends(wanted, _parts(path))]
-    return tuple(sorted(exact or ending))
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.replace("\\", "/").split("/") if part != "."]
-
-
-def _ends(whole: list[str], end: list[str]) -> bool:
-    return whole[len(whole) - len(end) :] == end if len(end) <= len(whole) else False
+    return events.with_columns(file_of(events).alias(FILE), line_of(events).alias(LINE))
 
 
 def rows_at(events: pl.DataFrame, places: Iterable[tuple[str, int]]) -> pl.DataFrame:

@@ -99,7 +99,7 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
     """
     naming = _Naming(rule, taxonomy, events)
     people = _people(events)
-    served, one_person = _of_services(events), _of_one_person(events)
+    served = _of_services(events)
     copies = _copies(events, naming)
     found: dict[tuple[str, tuple[str, ...]], Likeness] = {}
     left_out: dict[str, list[str]] = {}
@@ -113,7 +113,8 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
             continue
         distinct = sorted(set(texts(series)))
         personal = _personal(name) and not (served or all(_service(value) for value in distinct))
-        personal |= one_person and _among(name, _tables()["personal"]["belongings"])
+        if _among(name, _tables()["personal"]["belongings"]):
+            personal |= not served and _of_one_person_each(events, name)
         for modifier, values in alike(name, distinct):
             if (personal and len(values) > 1) or (not personal and _tells_who(values, people)):
                 continue
@@ -174,11 +175,11 @@ def _of_services(events: pl.DataFrame) -> bool:
     return bool(events["account.kind"].is_in(["service", "machine"]).fill_null(value=False).all())
 
 
-def _of_one_person(events: pl.DataFrame) -> bool:
-    """Whether all of it is of one account that no service has."""
-    if "account" not in events.columns or _of_services(events):
+def _of_one_person_each(events: pl.DataFrame, name: str) -> bool:
+    """Whether each value of a column goes with one account alone, as laptops and homes do."""
+    if "account" not in events.columns or events["account"].null_count():
         return False
-    return events["account"].null_count() == 0 and events["account"].n_unique() == 1
+    return events.select(name, "account").n_unique() == events[name].n_unique()
 
 
 def _service(value: str) -> bool:

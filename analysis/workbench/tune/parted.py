@@ -11,7 +11,8 @@ import polars as pl
 from analysis.sigma.match import Plan
 from analysis.workbench.examples import MATCH, NOMATCH, frame_of, read_events
 from analysis.workbench.judged import Judge
-from analysis.workbench.tune.hits import FILE, LINE, placed, rows_at, same_file
+from analysis.workbench.places import same_file, with_whole_paths
+from analysis.workbench.tune.hits import FILE, LINE, placed, rows_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ EXAMPLE: Final = "true examples"
 OPEN: Final = "not judged"
 COUNTER: Final = "examples that must not match"
 KINDS: Final = (FALSE, TRUE, EXAMPLE, COUNTER, OPEN)
+_LOGS: Final = 5  # that a message names
 
 
 class TuneError(Exception):
@@ -75,7 +77,7 @@ def judged(rule: Rule, kept: KeptHits, false: Sequence[tuple[str, int]], verdict
         TuneError: a place is no hit, or was judged to be right; or nothing was called false.
     """
     places = {place: _meant(place, kept) for place in dict.fromkeys(false)}
-    said = _with_whole_paths(verdicts, kept)
+    said = with_whole_paths(verdicts, kept.paths)
     rows = [{"rule": rule.id, "file": file, "line": line, "verdict": False} for file, line in places.values()]
     named = pl.DataFrame(rows, schema=said.schema)
     judge = Judge(pl.concat([said, named]), [rule])
@@ -90,8 +92,8 @@ def judged(rule: Rule, kept: KeptHits, false: Sequence[tuple[str, int]], verdict
         matches = pl.DataFrame({"number": np.zeros(frame.height, np.uint32), "row": np.arange(frame.height)})
         found.append(judge.of(frame, matches))
         met.update(rows_at(frame, places.values()).select(FILE, LINE).iter_rows())
-    for (file, line), place in places.items():
-        if place not in met:
+    for file, line in places.values():
+        if (file, line) not in met:
             raise TuneError(
                 f"{file}:{line} is no hit of {rule.title!r}; `molehunt rules explain {rule.id} --event "
                 f"{file}:{line}` says why"
@@ -109,20 +111,15 @@ def _meant(place: tuple[str, int], kept: KeptHits) -> tuple[str, int]:
     paths = same_file(place[0], kept.paths)
     if len(paths) > 1:
         raise TuneError(f"{place[0]} may be {' or '.join(paths)}; give more of the path")
-    return (paths[0] if paths else place[0]), place[1]
+    if not paths:
+        logs = sorted(kept.paths)
+        more = f" and {len(logs) - _LOGS} more" if len(logs) > _LOGS else ""
+        raise TuneError(f"no hit stands in {place[0]}; the hits are in {', '.join(logs[:_LOGS])}{more}")
+    return paths[0], place[1]
 
 
 def _names(rule: Rule) -> list[str]:
     return [key.lower() for key in (rule.id, rule.name) if key]
-
-
-def _with_whole_paths(verdicts: pl.DataFrame, kept: KeptHits) -> pl.DataFrame:
-    """Verdicts whose files are named as the hits name them, where it is clear which is meant."""
-    whole = {}
-    for file in verdicts["file"].drop_nulls().unique():
-        paths = same_file(file, kept.paths)
-        whole[file] = paths[0] if len(paths) == 1 else file
-    return verdicts.with_columns(pl.col("file").replace(whole))
 
 
 def _examples(rule: Rule, suffix: str) -> pl.DataFrame:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from analysis.workbench.opened import Days, Opened
 
+_NAMED: Final = 10  # rules that a message lists
 REMOVED: Final = {"account": pl.String(), "day": pl.Date(), "hits": pl.Int64()}
 
 
@@ -63,8 +64,13 @@ def rule_to_tune(
         raise TuneError(str(error)) from error
     if len(chosen.detections) != 1:
         told = "".join(f"\n{error}" for error in chosen.errors)
-        names = ", ".join(one.id for one in chosen.detections) or "none that can be loaded"
-        raise TuneError(f"{named} names {len(chosen.detections)} rules ({names}); give the id of one{told}")
+        if not chosen.detections:
+            raise TuneError(f"{named} holds no rule that can be loaded{told}")
+        some = "".join(f"\n  {one.id}  {one.title}" for one in chosen.detections[:_NAMED])
+        more = f"\n  and {len(chosen.detections) - _NAMED} more" if len(chosen.detections) > _NAMED else ""
+        raise TuneError(
+            f"{named} names {len(chosen.detections)} rules; give the id of one:{some}{more}{told}"
+        )
     (one,) = chosen.detections
     if not isinstance(one, Rule):
         raise TuneError(

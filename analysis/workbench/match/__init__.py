@@ -51,9 +51,9 @@ def command(rules: tuple[Path, ...], events: Path, time_field: str | None, site:
     Exit status 1 if a rule cannot be loaded, 3 if a line of FILE is no event.
     """
     from analysis.sigma.pack import RulePack  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.as_written import Names  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.moments import CANDIDATES  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.numbered import numbered  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.match.as_written import Names  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.match.moments import CANDIDATES  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.match.numbered import numbered  # noqa: PLC0415 - late, for speed
 
     pack = RulePack.load(rules, taxonomy=Names(), placeholders=site_of(site).placeholders)
     for error in (*pack.errors, *pack.notes):

@@ -24,7 +24,7 @@ _SHAPES: Final = ("correlation", "anomaly")
 
 
 def _template(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    from analysis.workbench.telling import templates  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.new.telling import templates  # noqa: PLC0415 - late, for speed
 
     if value is not None and value not in (*templates(), *_SHAPES):
         raise click.BadParameter(f"{value!r} is none; take one of {', '.join((*templates(), *_SHAPES))}")
@@ -64,7 +64,7 @@ def command(
     """
     if template is None and place is None:
         raise click.UsageError("give --template or --from-event: the rule is made of an event")
-    from analysis.workbench.drafting import Wanted, draft  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.new.drafting import Wanted, draft  # noqa: PLC0415 - late, for speed
 
     event, near = _event(template, place, zone)
     wanted = Wanted(
@@ -94,7 +94,7 @@ def _event(
     template: str | None, place: str | None, zone: tzinfo | None
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The event that the rule is made of, and what to change in it for one that must not match."""
-    from analysis.workbench.telling import templates  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.new.telling import templates  # noqa: PLC0415 - late, for speed
 
     if place is None:
         begun = templates()[template if template not in (None, *_SHAPES) else "authentication"]
@@ -111,7 +111,7 @@ def _logsource(event: Mapping[str, Any], template: str | None) -> Logsource:
     """Where the rule looks: as the template says, if the event is of it, else the narrowest that fits."""
     from analysis.sigma.explain import true_of  # noqa: PLC0415 - late, for speed
     from analysis.sigma.taxonomy import Logsource, Taxonomy  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.telling import logsource_of, templates  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.new.telling import logsource_of, templates  # noqa: PLC0415 - late, for speed
 
     narrowest = logsource_of(event)
     if template in (None, *_SHAPES):

@@ -13,7 +13,7 @@ import yaml
 
 from analysis.emit import ndjson
 from analysis.workbench.examples import MATCH, NOMATCH, flat, frame_of
-from analysis.workbench.telling import selection_of, tells, template_of
+from analysis.workbench.new.telling import aside, selection_of, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHAPES: Final = ("correlation", "anomaly")
 UNSAID: Final = "say here what else could explain it"  # `rules check` warns of it
 _TITLE: Final = 100  # letters, unless the author says one
-_ASIDE: Final = 12  # further fields of the event that are told of
+_ASIDE: Final = 8  # further fields of the event that are told of
 _PLACE: Final = ("log.", "molehunt.source.", "event.hash", "event.original")  # where it lay is not what it is
 _BEGIN: Final = datetime(2026, 10, 1, 9, tzinfo=UTC)
 _TIMES: Final = 5  # a correlation's threshold
@@ -111,7 +111,7 @@ def _story(event: Mapping[str, Any], shape: str) -> dict[bool, list[dict[str, An
 def _rule(event: Mapping[str, Any], wanted: Wanted, *, serves: bool) -> str:
     template = template_of(wanted.source)
     asked = selection_of(event, wanted.source)
-    also = [name for name, value in event.items() if name not in asked and tells(name, value)][:_ASIDE]
+    also = aside(event, asked)[:_ASIDE]
     logsource = {
         key: value
         for key in ("category", "product", "service")

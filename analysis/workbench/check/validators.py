@@ -14,7 +14,7 @@ from sigma.rule import SigmaDetection, SigmaRule
 from sigma.validation import SigmaValidator
 from sigma.validators.core import validators
 
-from analysis.workbench.issue import Issue
+from analysis.workbench.check.issue import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

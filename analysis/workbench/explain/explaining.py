@@ -10,9 +10,9 @@ from analysis.sigma import tree
 from analysis.sigma.correlation import Correlation
 from analysis.sigma.explain import true_of
 from analysis.sigma.rule import Rule
-from analysis.workbench.counting import counted, told
-from analysis.workbench.nearest import Miss, has, misses, shown
-from analysis.workbench.telling import logsource_of
+from analysis.workbench.explain.counting import counted, told
+from analysis.workbench.explain.nearest import Miss, has, misses, shown
+from analysis.workbench.new.telling import logsource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

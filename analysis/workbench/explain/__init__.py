@@ -49,7 +49,7 @@ def command(
     Exit status 0 if the rule matches, 1 if it does not, 2 if there is no such rule or event.
     """
     from analysis.workbench.chosen import NoSuchRuleError, choose  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.explaining import explained  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.explain.explaining import explained  # noqa: PLC0415 - late, for speed
 
     known = site_of(site)
     try:

@@ -16,7 +16,7 @@ import numpy as np
 
 from analysis.sigma.correlation import TEMPORAL, Correlation
 from analysis.sigma.explain import as_text, explain, values_of
-from analysis.workbench.nearest import misses
+from analysis.workbench.explain.nearest import misses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

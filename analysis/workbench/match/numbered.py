@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.sigma.correlate import SOURCE_ROW, Correlations
-from analysis.workbench.as_written import LINE, Asked, column, tables
-from analysis.workbench.moments import moments
+from analysis.workbench.match.as_written import LINE, Asked, column, tables
+from analysis.workbench.match.moments import moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

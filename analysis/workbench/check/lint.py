@@ -12,9 +12,9 @@ from analysis.sigma.correlation import Correlation
 from analysis.sigma.documents import read, rule_files
 from analysis.sigma.filters import unowned
 from analysis.sigma.load import bundled_rules
-from analysis.workbench.drafting import UNSAID
-from analysis.workbench.issue import Issue
-from analysis.workbench.validators import validated
+from analysis.workbench.check.issue import Issue
+from analysis.workbench.check.validators import validated
+from analysis.workbench.new.drafting import UNSAID
 from sensors.schema import dictionary
 
 if TYPE_CHECKING:

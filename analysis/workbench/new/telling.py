@@ -11,6 +11,7 @@ import yaml
 
 from analysis.sigma.explain import true_of
 from analysis.sigma.taxonomy import Logsource, Taxonomy, logsources
+from sensors.schema import dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ _CATEGORIES: Final = (
 _CLOUD: Final = ("okta", "azure", "m365", "github")  # what happens in a service is no visit to its pages
 # Names of fields that say which event, person, machine or moment it was, and not what happened.
 _PARTICULAR: Final = re.compile(
-    r"(^|[._])(id|ids|uid|uuid|guid|sid|pid|ppid|hash|hashes|md5|sha\d+|imphash|serial|serial_number|offset|"
-    r"line|number|time|timestamp|date|created|start|end|duration|bytes|packets|sequence|session|record|entity|"
+    r"(^|[._])(id|ids|uid|uuid|guid|sid|pid|ppid|hash|hashes|md5|sha\d+|imphash|serial|serial_number|"
+    r"number|time|timestamp|date|created|start|end|duration|bytes|packets|sequence|session|record|entity|"
     r"thread|ip|mac|address|email|phone|reference|token|score|lat|lon|message|original|keywords|version|"
     r"fingerprint|ja3s?|ja4|text|identity|owner|nick|cookie|client|serialnumber|seqno|size)($|[._])"
     r"|(id|guid|time|hash|address|sid|user|name_?of|username|display_?name|computer_?name|client_?name|"
@@ -49,7 +50,7 @@ _ENOUGH: Final = 3
 @cache
 def templates() -> dict[str, dict[str, Any]]:
     """What a rule begins with, by category."""
-    text = (files("analysis.workbench") / "templates.yaml").read_text("utf-8")
+    text = (files("analysis.workbench.new") / "templates.yaml").read_text("utf-8")
     loaded: dict[str, dict[str, Any]] = yaml.load(
         text, Loader=yaml.CSafeLoader
     )  # the safe loader; our own file
@@ -91,9 +92,15 @@ def selection_of(event: Mapping[str, Any], source: Logsource) -> dict[str, Any]:
     chosen = {name: event[name] for name in template_of(source)["select"] if name in event}
     narrow = source.service is not None or source.category not in (None, "any")
     if not chosen:
-        telling = [name for name, value in event.items() if tells(name, value)]
-        chosen = {name: event[name] for name in telling[:_ENOUGH]}
+        chosen = {name: event[name] for name in aside(event, {})[:_ENOUGH]}
     return chosen if narrow and chosen else {"event.dataset": event["event.dataset"], **chosen}
+
+
+def aside(event: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """The other fields that tell something: those of the same kind first, then ECS, then a vendor's own."""
+    roots = {name.split(".", 1)[0] for name in asked}
+    telling = [name for name, value in event.items() if name not in asked and tells(name, value)]
+    return sorted(telling, key=lambda name: (name.split(".", 1)[0] not in roots, name not in dictionary()))
 
 
 def tells(name: str, value: object) -> bool:

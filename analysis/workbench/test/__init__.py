@@ -14,7 +14,7 @@ from analysis.options import SITE, site_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from analysis.workbench.examples import Outcome
+    from analysis.workbench.test.outcome import Outcome
 
 _PATH: Final = click.Path(exists=True, path_type=Path)
 
@@ -40,7 +40,7 @@ def command(paths: tuple[Path, ...], library: tuple[Path, ...], site: Path | Non
     """
     from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import load_among, rule_of  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.examples import orphans, run_examples  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.test.outcome import orphans, run_examples  # noqa: PLC0415 - late, for speed
 
     where = list(dict.fromkeys(rule_of(path) for path in paths)) or [bundled_rules()]
     pack, asked = load_among(where, library, site_of(site).placeholders)

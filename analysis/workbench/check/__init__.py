@@ -13,7 +13,7 @@ import click
 from analysis.options import SITE, site_of
 
 if TYPE_CHECKING:
-    from analysis.workbench.issue import Issue
+    from analysis.workbench.check.issue import Issue
 
 _SHOWN: Final = 20  # of a kind, unless all are asked for
 _PATH: Final = click.Path(exists=True, path_type=Path)
@@ -50,8 +50,8 @@ def command(
     what is wrong and what to do, and its kind. Exit status 1 if anything is wrong, 0 if not.
     """
     from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.check.lint import check, documents_of  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import load_among  # noqa: PLC0415 - late, for speed
-    from analysis.workbench.lint import check, documents_of  # noqa: PLC0415 - late, for speed
 
     where = paths or (bundled_rules(),)
     pack, _ = load_among(where, library, site_of(site).placeholders)
