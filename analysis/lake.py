@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 # Raise it when a sensor reads the same bytes to other events: kept lakes then read their sources again.
-READING: Final = 1
+READING: Final = 2
 _FLUSH_ROWS: Final = 120_000
 _FLUSH_BYTES: Final = 96 << 20
 _BATCH_ROWS: Final = 100_000  # analysis adds columns and copies to a batch: memory is in proportion to it

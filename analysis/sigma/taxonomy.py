@@ -156,6 +156,17 @@ def _events(source: Logsource) -> tree.Node | None:
         asked.append(own.get(source.category) or tables["categories"].get(source.category))
     if not asked or None in asked:
         return None
-    reading = Reading(lambda name: tree.Field(name, (name,)))
-    nodes = tuple(read_selection("logsource", part, reading, ()) for part in asked if part != "any")
+    nodes = tuple(_meant(part, source.product) for part in asked if part != "any")
     return nodes[0] if len(nodes) == 1 else tree.And(nodes)
+
+
+def _meant(part: Any, product: str | None) -> tree.Node:  # noqa: ANN401 - a YAML value of our own file
+    """A meaning as conditions; `service` in it stands for that service of the product."""
+    if isinstance(part, list):
+        return tree.Or(tuple(_meant(one, product) for one in part))
+    reading = Reading(lambda name: tree.Field(name, (name,)))
+    if "service" not in part:
+        return read_selection("logsource", part, reading, ())
+    service = _meant(_logsources()["services"][product][part["service"]], product)
+    rest = {key: value for key, value in part.items() if key != "service"}
+    return tree.And((service, read_selection("logsource", rest, reading, ())))

@@ -15,7 +15,7 @@ import polars as pl
 
 from sensors import ecs
 from sensors.losses import name_lost
-from sensors.windows import devices, dns, meaning, powershell, processes, sysmon, values
+from sensors.windows import audited, devices, dns, meaning, powershell, processes, sysmon, values
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     frame = meaning.described(frame)
     frame = _data(powershell.unpacked(frame))
     frame = _writer(_fields(frame))
-    for step in (sysmon.detailed, dns.detailed, devices.detailed, processes.detailed):
+    for step in (sysmon.detailed, audited.detailed, dns.detailed, devices.detailed, processes.detailed):
         frame = step(frame)
     frame = _related(frame)
     return frame.drop(
