@@ -127,6 +127,14 @@ def test_a_rule_that_cannot_be_loaded_is_named_and_the_others_are_matched(rule: 
     assert len(found(result)) == 3
 
 
+def test_a_mistake_that_harms_nothing_is_named_and_no_more(rule: Path, events: Path) -> None:
+    rule.write_text(rule.read_text().replace("status: test", "status: tested"))
+    result = match(rule, "--events", events)
+    assert result.exit_code == 0
+    assert f"{rule}:3: " in result.stderr
+    assert len(found(result)) == 3
+
+
 def test_placeholders_come_from_the_site_file(rule: Path, events: Path, tmp_path: Path) -> None:
     rule.write_text(RULE.format(id=FIRST, detection="  s: {actor.id|expand: '%admins%'}\n  condition: s"))
     site = tmp_path / "site.toml"

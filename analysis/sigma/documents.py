@@ -68,12 +68,14 @@ class RuleError:
 
     Attributes:
         line, column: counted from 1; 1 and 1 if the whole file is meant.
+        harmless: the rule runs all the same.
     """
 
     path: Path
     line: int
     column: int
     message: str
+    harmless: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.message}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sigma.exceptions import SigmaError
@@ -138,7 +138,7 @@ def read_header(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
         "tags": tags,
         "shown": tuple(str(text) for text in _listed(value.get("fields"))),
     }
-    return header, errors
+    return header, [replace(error, harmless=True) for error in errors]
 
 
 def _checked(document: Document) -> tuple[dict[str, Any], list[RuleError]]:

@@ -68,7 +68,8 @@ def command(rules: tuple[Path, ...], events: Path, time_field: str | None, site:
         begins = f" (begins {unread.sample[:60]!r})" if unread.sample else ""
         more = f" ({unread.count} of them from here on)" if unread.count > 1 else ""
         click.echo(f"{unread.path}{place}: {unread.reason}{begins}{more}", err=True)
-    sys.exit(_BAD_RULE if pack.errors or pack.anomalies else _SOME_UNREAD if source.unread else 0)
+    lost = pack.anomalies or any(not error.harmless for error in pack.errors)
+    sys.exit(_BAD_RULE if lost else _SOME_UNREAD if source.unread else 0)
 
 
 def _source(path: Path) -> Source:

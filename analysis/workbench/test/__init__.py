@@ -45,7 +45,8 @@ def command(paths: tuple[Path, ...], library: tuple[Path, ...], site: Path | Non
     where = list(dict.fromkeys(rule_of(path) for path in paths)) or [bundled_rules()]
     pack, asked = load_among(where, library, site_of(site).placeholders)
     outcomes = run_examples(pack, asked)
-    broken = [error for error in pack.errors if asked(error.path)] + list(orphans(where))
+    lost = [error for error in pack.errors if asked(error.path) and not error.harmless]
+    broken = [*lost, *orphans(where)]
     if as_json:
         for outcome in outcomes:
             click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
