@@ -28,12 +28,15 @@ COLUMNS: dict[str, pl.DataType] = {
     "written": pl.String(),
     "list": pl.List(pl.String()),
     "numbers": pl.List(pl.Int64()),
+    "day": pl.Date(),
+    "molehunt.null_fields": pl.List(pl.String()),
 }
 FIELDS = {
     **{name: (name,) for name in (*COLUMNS, "absent")},
     "first": ("absent", "text", "number"),
     "mixed": ("number", "list", "real"),
     "joined": (r"{text}\{other}", "other"),
+    "around": ("<{number}|{real}>", "<{truth}>{time}", "text"),
 }
 
 words = st.text(LETTERS, max_size=5)
@@ -63,6 +66,7 @@ written_times = st.builds(
             "%Y-%m-%dT%H:%M:%S.123456+02:00",
             "%Y-%m-%dT%H:%M:%S-0530",
             "%H:%M",
+            "%Y-%m-%d",
         ]
     ),
 )
@@ -89,6 +93,8 @@ events = st.fixed_dictionaries(
         "written": maybe(written_times | words),
         "list": maybe(st.lists(maybe(words), max_size=3)),
         "numbers": maybe(st.lists(maybe(integers), max_size=3)),
+        "day": maybe(times.map(datetime.date)),
+        "molehunt.null_fields": maybe(st.lists(st.sampled_from(["text", "absent", "number"]), max_size=2)),
     }
 )
 
@@ -96,16 +102,37 @@ fields = st.sampled_from(list(FIELDS))
 text_modifiers = st.sampled_from(
     ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased", "|contains|all",
      "|endswith|neq", "|windash|contains", "|base64offset|contains", "|contains|windash|all",
-     "|wide|base64offset|contains"]
+     "|wide|base64offset|contains", "|cased|windash", "|neq|all", "|utf16le|base64offset|contains|neq",
+     "|utf16|base64", "|utf16be|base64offset|contains|all", "|cased|startswith|all", "|expand",
+     "|windash|expand|contains"]
 )  # fmt: skip
 texts = (
     words
     | numerals
     | addresses
-    | st.sampled_from(["true", "False", "2025-01*", "*", "?", "a*b?", "", "\\*", "a\\\\*"])
+    | st.sampled_from(
+        ["true", "False", "2025-01*", "*", "?", "a*b?", "", "\\*", "a\\\\*", "%some%", "<%some%*"]
+    )
 )
-regexes = st.sampled_from(["^a", "b$", "a.b", "[A-Z]{2}", "1|9", r"\d", "(?:ab)+", "é"])
-networks = st.sampled_from(["10.0.0.0/9", "192.168.1.64/27", "fe80::/10", "::/0", "0.0.0.0/0"])
+PLACEHOLDERS = {"some": ["a*", "B", "-1"]}
+regexes = st.sampled_from(
+    [
+        *("^a", "b$", "a.b", "[A-Z]{2}", "1|9", r"\d", "(?:ab)+", "é", "", "(?i)AB|S", "[^a]", r"\s+\S"),
+        *("a(?=b)", "(?<!a)b", "^(?!.*9)", r"(.)\1", "(?<=1)(?i:A)", "(?>a+)b", r"(?=\d)[19]$"),
+    ]
+)
+networks = st.sampled_from(
+    [
+        "10.0.0.0/9",
+        "192.168.1.64/27",
+        "fe80::/10",
+        "::/0",
+        "0.0.0.0/0",
+        "10.1.2.3",
+        "::ffff:0:0/96",
+        "::1/128",
+    ]
+)
 
 
 @st.composite
@@ -124,28 +151,44 @@ def lines(draw: st.DrawFn) -> tuple[str, object]:  # noqa: PLR0911 - one kind of
             scalars | some(scalars, min_size=1, max_size=3)
         )
     if kind == "re":
-        return field + draw(st.sampled_from(["|re", "|re|i", "|re|s", "|re|m|i"])), draw(regexes)
+        flags = draw(st.sampled_from(["", "|i", "|s", "|m|i", "|neq", "|all", "|startswith", "|endswith|i"]))
+        return f"{field}|re{flags}", draw(regexes | some(regexes, min_size=1, max_size=3))
     if kind == "cidr":
         name = draw(st.sampled_from(["address", field]))
-        return f"{name}|cidr", draw(some(networks, min_size=1, max_size=2))
+        link = draw(st.sampled_from(["", "|neq", "|all"]))
+        return f"{name}|cidr{link}", draw(some(networks, min_size=1, max_size=2))
     if kind == "compare":
         return f"{field}|{draw(st.sampled_from(['lt', 'lte', 'gt', 'gte']))}", draw(integers | reals)
     if kind == "exists":
         return f"{field}|exists", draw(st.booleans())
     if kind == "part":
         part = draw(st.sampled_from(["minute", "hour", "day", "week", "month", "year"]))
-        return f"{draw(st.sampled_from(['time', 'written', field]))}|{part}", draw(
-            st.sampled_from([7, 1, 12, 2025])
-        )
-    how = draw(st.sampled_from(["", "|startswith", "|endswith", "|contains"]))
-    return f"{field}|fieldref{how}", draw(fields)
+        how = draw(st.sampled_from(["", "|gt", "|lte", "|neq"]))
+        name = draw(st.sampled_from(["time", "written", "day", field]))
+        return f"{name}|{part}{how}", draw(st.sampled_from([2024, 2025] if part == "year" else [1, 7, 12]))
+    how = draw(
+        st.sampled_from(["", "|startswith", "|endswith", "|contains", "|neq", "|all", "|startswith|neq"])
+    )
+    cased = draw(st.sampled_from(["", "|cased"]))
+    return f"{field}{cased}|fieldref{how}", draw(fields | some(fields, min_size=1, max_size=3))
 
 
 selections = (
     st.lists(lines(), min_size=1, max_size=3).map(dict)
     | st.lists(st.lists(lines(), min_size=1, max_size=2).map(dict), min_size=1, max_size=3)
     | st.lists(words.filter(bool) | integers, min_size=1, max_size=2)
-    | st.lists(words.filter(bool), min_size=1, max_size=2).map(lambda keywords: {"|all": keywords})
+    | st.builds(
+        lambda chain, keywords: {chain: keywords},
+        st.sampled_from(
+            ["|all", "|contains", "|startswith", "|endswith", "|cased", "|neq", "|windash", "|base64"]
+        ),
+        st.lists(words.filter(bool), min_size=1, max_size=2),
+    )
+    | st.builds(lambda chain, keyword: {chain: keyword}, st.sampled_from(["|re", "|re|i"]), regexes)
+    | st.lists(
+        words.filter(bool) | st.lists(lines(), min_size=1, max_size=2).map(dict), min_size=1, max_size=3
+    )
+    | st.lists(st.lists(words.filter(bool), min_size=1, max_size=2), min_size=1, max_size=2)
 )
 conditions = st.sampled_from(
     [
@@ -169,14 +212,15 @@ def detections(draw: st.DrawFn) -> dict[str, object]:
 
 
 def read(detection: dict[str, object]) -> tree.Node:
-    return read_detection(detection, Reading(lambda name: tree.Field(name, FIELDS.get(name, (name,)))))
+    reading = Reading(lambda name: tree.Field(name, FIELDS.get(name, (name,))), PLACEHOLDERS)
+    return read_detection(detection, reading)
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame({name: [row[name] for row in rows] for name in COLUMNS}, schema=COLUMNS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(detections(), min_size=1, max_size=3), st.lists(events, min_size=1, max_size=8))
 def test_matching_columns_is_matching_row_by_row(
     rules: list[dict[str, object]], rows: list[dict[str, Any]]

@@ -7,6 +7,7 @@ their dialect is by definition those engines'.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from dataclasses import dataclass
@@ -115,16 +116,28 @@ def true_of(node: tree.Node, event: Mapping[str, Any]) -> bool:
 def values_of(field: tree.Field, event: Mapping[str, Any]) -> list[Any]:
     """The values of a field in an event: of the first of its columns that has any; none if none has."""
     for column in field.columns:
-        if "{" not in column:
-            value = event.get(column)
-        else:
-            parts = [(text, name and event.get(name)) for text, name in tree.pieces(column)]
-            named = [name for _, name in tree.pieces(column)]
-            missing = any(name and found is None for name, (_, found) in zip(named, parts, strict=True))
-            value = None if missing else "".join(text + as_text(found or "") for text, found in parts)
+        whole = column in event or "{" not in column
+        value = event.get(column) if whole else _put_together(column, event)
         if value is not None:
-            return [one for one in value if one is not None] if isinstance(value, list) else [value]
+            return _listed(value)
     return []
+
+
+def _listed(value: object) -> list[Any]:
+    """The values of a column, none of them null."""
+    found = value if isinstance(value, list) else [value]
+    return [one for one in found if one is not None]
+
+
+def _put_together(column: str, event: Mapping[str, Any]) -> str | None:
+    """`{a}b{c}` with the values of a and c; None if one has none, or several."""
+    parts = []
+    for text, name in tree.pieces(column):
+        found = "" if name is None else event.get(name)
+        if found is None or isinstance(found, list):
+            return None
+        parts += [text, as_text(found)]
+    return "".join(parts)
 
 
 def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str, Any]) -> bool:
@@ -133,7 +146,7 @@ def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str,
             matches(value, one)
             for name in event
             if is_content(name)
-            for one in values_of(tree.Field(name, (name,)), event)
+            for one in _listed(event[name])
         )
     found = values_of(field, event)
     match value:
@@ -141,7 +154,7 @@ def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str,
             return not found
         case tree.Exists(exists):
             null = event.get(NULL_FIELDS) or ()
-            return (bool(found) or any(name in null for name in field.sources)) == exists
+            return (bool(found) or any(name in null for name in field.columns)) == exists
         case tree.AnyOf(values):
             return any(_value_true(inner, field, event) for inner in values)
         case tree.Reference():
@@ -206,28 +219,41 @@ def as_text(one: object) -> str:
 
 
 def _like(text: str, parts: Sequence[str | tree.Wild]) -> bool:
-    """Whether the whole of `text` is `parts`, tried from the left with every length a wildcard may have."""
-    if not parts:
-        return not text
-    first, rest = parts[0], parts[1:]
-    if first is tree.Wild.ANY:
-        return any(_like(text[skip:], rest) for skip in range(len(text) + 1))
-    if first is tree.Wild.ONE:
-        return bool(text) and _like(text[1:], rest)
-    return text.startswith(first) and _like(text[len(first) :], rest)
+    """Whether the whole of `text` is `parts`, by all the places that each of them may end at."""
+    ends = {0}
+    for part in parts:
+        if part is tree.Wild.ANY:
+            ends = set(range(min(ends), len(text) + 1))
+        elif part is tree.Wild.ONE:
+            ends = {end + 1 for end in ends if end < len(text)}
+        else:
+            ends = {end + len(part) for end in ends if text.startswith(part, end)}
+        if not ends:
+            return False
+    return len(text) in ends
 
 
 def _compares(how: str, one: object, number: float) -> bool:
     if isinstance(one, bool):
         return False
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
     if isinstance(one, str):
         text = one
         if _INTEGER.fullmatch(text) and isinstance(number, int):
             return bool(_COMPARE[how](int(text), number))
-        return bool(_DECIMAL.fullmatch(text) and _COMPARE[how](float(text), float(number)))
+        return bool(_DECIMAL.fullmatch(text) and _COMPARE[how](float(text), as_float(number)))
     if isinstance(one, int) and isinstance(number, int):
         return bool(_COMPARE[how](one, number))
-    return isinstance(one, int | float) and bool(_COMPARE[how](float(one), float(number)))
+    return isinstance(one, int | float) and bool(_COMPARE[how](float(one), as_float(number)))
+
+
+def as_float(number: float) -> float:
+    """The nearest floating-point number; of integers beyond them all, infinity."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
 
 
 @lru_cache(maxsize=4096)
@@ -256,4 +282,7 @@ def _moment(one: object) -> date | None:
     except ValueError:
         return None
     ahead = timedelta(hours=int(found[6] or 0), minutes=int(found[7] or 0))
-    return moment + ahead if found[5] == "-" else moment - ahead
+    try:
+        return moment + ahead if found[5] == "-" else moment - ahead
+    except OverflowError:  # before year 1, or behind 9999
+        return None
