@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hunted import Hunted, run
+from hunted import Hunted, hunt, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from workbench_lake import SCENARIO, answer, context, made, rule
@@ -33,7 +33,7 @@ ANYDESK = {"selection": {"dns.question.name|endswith": ".anydesk.com"}, "conditi
 
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> Hunted:
-    return made(tmp_path_factory.mktemp("backtest"))
+    return made(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +211,63 @@ def test_precision_is_by_verdicts_and_says_what_is_lost(hunted: Hunted, tmp_path
     shown = run("rules", "backtest", LOOKED_UP, other, "--lake", hunted.out, *context(), "--verdicts", table)
     assert f"{right}/{right + wrong}" in shown.stdout
     assert "NO LONGER HIT" in shown.stdout
+
+
+def test_a_verdict_names_a_log_by_the_end_of_its_path(hunted: Hunted, tmp_path: Path) -> None:
+    at = next(f for f in found_by(hunted) if "dns.log" in f["evidence"][0]["path"])["evidence"][0]
+    lookup = rule(tmp_path, "every_lookup", {"s": {"dns.question.name|contains": "."}, "condition": "s"})
+    table = tmp_path / "verdicts.csv"
+    table.write_text(
+        f"rule,account,file,line,verdict\nevery_lookup,,dns.log.gz,{at['line']},false\n"
+        "every_lookup,,nowhere.log,7,true\nevery_lookup,nobody@example.com,,,true\n"
+    )
+    asked = ("backtest", lookup, "--lake", hunted.out, "--verdicts", table)
+    told = answer(*asked)
+    assert only(told)["precision"]["wrong"] == 1
+    assert told["verdicts_on_other_events"] == [{"file": "nowhere.log", "line": 7}]
+    assert told["verdicts_on_accounts_without_hits"] == ["nobody@example.com"]
+    shown = " ".join(run("rules", *asked).stdout.split())
+    assert "Verdicts on events that are not among these: nowhere.log:7" in shown
+    assert "Verdicts on accounts without a hit: nobody@example.com" in shown
+
+
+@pytest.mark.parametrize(
+    ("last", "rows", "a_day"),
+    [
+        ("2016-03-03", ["2016-03-01 Tue", "2016-03-02 Wed", "2016-03-03 Thu"], "1.00"),
+        ("2016-05-01", [f"2016-{day}" for day in ("03-01 Tue", "03-08 Tue", "03-15 Tue")], "1.00"),
+        ("2017-01-05", ["2016-03", "2016-04", "2016-05"], "1.00"),
+        ("2026-01-05", ["2016", "2017", "2018", "2019", "2020"], "1.00"),
+    ],
+)
+def test_days_without_logs_do_not_make_a_rule_look_quiet(
+    last: str, rows: list[str], a_day: str, tmp_path: Path
+) -> None:
+    lookups = [
+        {"event.dataset": "zeek.dns", "event.category": ["network"], "network.protocol": "dns",
+         "@timestamp": f"{day}T10:00:00Z", "dns.question.name": "a.anydesk.com", "host.name": "pc"}
+        for day in ("2016-03-01", last)
+    ]  # fmt: skip
+    (tmp_path / "log.ndjson").write_text("".join(json.dumps(one) + "\n" for one in lookups))
+    hunted = hunt(tmp_path / "out", tmp_path / "log.ndjson")
+    lookup = rule(tmp_path, "lookup", ANYDESK, logsource={"category": "any"})
+    told = answer("backtest", lookup, "--lake", hunted.out)
+    assert told["days_with_events"] == 2
+    assert only(told)["alerts_a_day"] == 1
+    shown = run("rules", "backtest", lookup, "--lake", hunted.out).stdout
+    assert "2 of them with events" in shown
+    assert "2, of 0 accounts, on 2 of 2 days" in shown
+    assert f"{a_day} alerts a day" in shown
+    table = shown[shown.index("alerts    ") :].split("\n\n")[0].splitlines()[1:]
+    assert [line.strip()[: len(row)] for line, row in zip(table, rows, strict=False)] == rows
+    assert sum("█" in line for line in table) == 2
+    assert len(table) <= 36
+
+
+def test_days_that_the_lake_does_not_have_are_told(hunted: Hunted) -> None:
+    result = run("rules", "backtest", LOOKED_UP, "--lake", hunted.out, "--since", "2030-01-01")
+    assert "No event of the lake lies on these days; it has 2026-10-" in result.stderr
+    assert "none: no event of these days is one that it looks at" in result.stdout
 
 
 def test_verdicts_hold_for_the_findings_of_correlations_too(

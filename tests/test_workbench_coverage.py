@@ -23,7 +23,7 @@ from analysis.workbench.coverage.telemetry import HAS, NO_DATASET, NO_FIELDS, NO
 
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> Hunted:
-    return made(tmp_path_factory.mktemp("coverage"))
+    return made(tmp_path_factory)
 
 
 @cache

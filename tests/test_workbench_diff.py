@@ -32,7 +32,7 @@ BOTH = {
 
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> Hunted:
-    return made(tmp_path_factory.mktemp("diff"))
+    return made(tmp_path_factory)
 
 
 @pytest.fixture

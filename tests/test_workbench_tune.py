@@ -18,8 +18,8 @@ from analysis.sigma import RulePack, tree
 from analysis.sigma.detection import Reading, read_selection
 from analysis.sigma.match import Plan
 from analysis.workbench.commands import rules
+from analysis.workbench.places import same_file
 from analysis.workbench.tune.alike import alike, escaped
-from analysis.workbench.tune.hits import same_file
 from analysis.workbench.tune.likeness import Likeness, shared_by
 from analysis.workbench.tune.smallest import Answers, choices
 from analysis.workbench.verdicts import SCHEMA, read_verdicts
@@ -290,6 +290,19 @@ def test_a_persons_name_marks_what_it_stands_in(tmp_path: Path) -> None:
     assert not any(one.personal for one in lines_on_offer.values())
 
 
+def test_a_machine_of_each_person_says_who_it_was(tmp_path: Path) -> None:
+    people = {
+        "account": ["ann", "bob", "ann"],
+        "account.kind": ["person"] * 3,
+        "process.executable": [r"C:\T\tool.exe"] * 3,
+    }
+    laptops, _ = offered(tmp_path, **people, **{"host.name": ["pc-1", "pc-2", "pc-1"]})
+    assert not any("pc-1" in one.values for one in laptops.values())
+    shared, _ = offered(tmp_path, **people, **{"host.name": ["jump-1", "jump-1", "jump-2"]})
+    assert shared["Computer=jump-1"].values == ("jump-1", "jump-2")
+    assert not shared["Computer=jump-1"].personal
+
+
 # -- the command
 
 
@@ -444,6 +457,7 @@ def test_a_service_account_may_be_named(folder: Path) -> None:
         ([], 2, "name false hits"),
         (["--false", "log.ndjson"], 2, "write FILE:LINE"),
         (["--false", "log.ndjson:6"], 1, "log.ndjson:6 is no hit of 'Remote tool started'"),
+        (["--false", "other.log:6"], 1, "no hit stands in other.log; the hits are in "),
         (["--false", "log.ndjson:1", "--expires", "2020-01-01"], 2, "2020-01-01 is over"),
         (["--false", "log.ndjson:1", "--lake", "."], 2, "give --lake DIR, or --events PATH"),
         (["--false", "log.ndjson:1", "-o", "rules/tool.yml"], 1, "is there already"),
@@ -465,6 +479,21 @@ def test_a_correlation_has_nothing_to_tune(folder: Path) -> None:
     assert result.exit_code == 1
     assert "tune remote_tool" in result.stderr
     assert "no rule of that id or name" in tune(folder, *false(1), rule="nothing_like_it").stderr
+
+
+def test_of_several_rules_one_has_to_be_named(folder: Path) -> None:
+    result = tune(folder, *false(1), rule=str(folder / "rules"))
+    assert result.exit_code == 1
+    assert f"2 rules; give the id of one:\n  {ID}  Remote tool started\n" in result.stderr
+    (folder / "rules" / "broken.yml").write_text("title: [")
+    result = tune(folder, *false(1), rule=str(folder / "rules" / "broken.yml"))
+    assert "broken.yml holds no rule that can be loaded\n" in result.stderr
+    assert result.stderr.count("broken.yml:") == 1
+
+
+def test_what_to_ask_next_names_the_log_as_it_was_read(folder: Path) -> None:
+    result = tune(folder, "--false", "log.ndjson:6")
+    assert f"--event {folder / 'log.ndjson'}:6`" in result.stderr
 
 
 def test_a_place_cannot_be_false_and_true(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import pytest
 import yaml
 from hunted import SAMPLES, Hunted, hunt, run
 
@@ -16,9 +17,14 @@ CONTEXT = ("roster.csv", "site.toml", "geo-city.mmdb", "geo-asn.mmdb")
 OPTIONS = ("--roster", "--site", "--geo-city", "--geo-asn")
 
 
-def made(folder: Path) -> Hunted:
-    """A hunt over a part of the scenario; its lake is `lake` in its folder."""
-    return hunt(folder, *(SCENARIO / part for part in (*LOGS, *CONTEXT)))
+_MADE: list[Hunted] = []
+
+
+def made(factory: pytest.TempPathFactory) -> Hunted:
+    """A hunt over a part of the scenario, once for all tests; its lake is `lake` in its folder."""
+    if not _MADE:
+        _MADE.append(hunt(factory.mktemp("scenario"), *(SCENARIO / part for part in (*LOGS, *CONTEXT))))
+    return _MADE[0]
 
 
 def context() -> list[object]:
