@@ -8,6 +8,7 @@ https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-spe
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,13 +21,16 @@ from analysis.sigma.expression import Expression, alternatives, parse
 from analysis.sigma.rule import Header, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 COUNTS: Final = ("event_count", "value_count")
 VALUES: Final = ("value_sum", "value_avg", "value_median", "value_percentile")
 TEMPORAL: Final = ("temporal", "temporal_ordered")
 TYPES: Final = (*COUNTS, *VALUES, *TEMPORAL)
-OPERATORS: Final = ("gt", "gte", "lt", "lte", "eq", "neq")
+COMPARED: Final = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq,
+    "neq": operator.ne,
+}  # fmt: skip
 _KEYS: Final = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
 
 
@@ -65,6 +69,32 @@ class Correlation(Header):
     def tells_values_apart(self) -> bool:
         """It counts different values, or the share of each."""
         return self.kind == "value_count" or (self.kind == "value_percentile" and self.percentile is None)
+
+    @property
+    def measures(self) -> bool:
+        """It says nothing where the field that it counts has no value."""
+        return self.kind in VALUES
+
+    def can_hold_without(self, lost: Collection[str]) -> bool:
+        """Whether its condition can hold though some of its rules never match.
+
+        Args:
+            lost: names of these rules, as `rules` has them.
+        """
+        left = [index for index, name in enumerate(self.rules) if name not in lost]
+        if not left or self.kind not in TEMPORAL:
+            return bool(left)
+        if self.expression is None:
+            return any(self.meets(number) for number in range(1, len(left) + 1))
+        try:
+            ways = alternatives(self.expression)
+        except RuleProblem:  # too many to look at
+            return True
+        return any(set(way.wanted) <= set(left) for way in ways)
+
+    def meets(self, number: float) -> bool:
+        """Whether a number is in its bounds."""
+        return all(COMPARED[how](number, bound) for how, bound in self.bounds)
 
 
 def read_correlation(document: Document) -> tuple[Correlation | None, list[RuleError]]:
@@ -156,11 +186,11 @@ def _condition(condition: object, kind: str, rules: tuple[str, ...]) -> dict[str
     if not isinstance(condition, dict):
         raise RuleProblem("`condition:` is missing; write e.g. `gte: 10` below it", at)
     for key in condition:
-        if key not in (*OPERATORS, "field", "percentile"):
-            raise RuleProblem(f"unknown key {key!r}; take {', '.join(OPERATORS)}, field", (*at, str(key)))
-    bounds = tuple((key, _number(condition[key], key)) for key in condition if key in OPERATORS)
+        if key not in (*COMPARED, "field", "percentile"):
+            raise RuleProblem(f"unknown key {key!r}; take {', '.join(COMPARED)}, field", (*at, str(key)))
+    bounds = tuple((key, _number(condition[key], key)) for key in condition if key in COMPARED)
     if not bounds:
-        raise RuleProblem(f"no number to compare with; write one of {', '.join(OPERATORS)}", at)
+        raise RuleProblem(f"no number to compare with; write one of {', '.join(COMPARED)}", at)
     return {"bounds": bounds, **_counted(condition, kind)}
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVENT: Final = "_event"  # number of the event, in order of arrival
 HIGH: Final = "_high"  # one half of the key of a group, uniform over UInt64
-MEMORY: Final = 256 << 20  # bytes of frames, beyond which they are written
+MEMORY: Final = 128 << 20  # bytes of frames, beyond which they are written
 _AT_ONCE: Final = 2_000_000  # rows of narrow frames that are read and judged together
 _ROWS: Final = 1 << 16  # of a row group: what is skipped or read as one
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analysis.sigma import sliding
-from analysis.sigma.correlation import TEMPORAL, Correlation
+from analysis.sigma.correlation import COMPARED, TEMPORAL, Correlation
 from analysis.sigma.expression import Absent, Either, Every, Seen, alternatives
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from analysis.sigma.expression import Expression
     from analysis.sigma.sliding import Array
 
-_LOWER: Final = {"gt": operator.gt, "gte": operator.ge}
-_UPPER: Final = {"lt": operator.lt, "lte": operator.le, "eq": operator.eq, "neq": operator.ne}
+_UPPER: Final = ("lt", "lte", "eq", "neq")
 _GROWS: Final = ("event_count", "value_count", "value_sum", *TEMPORAL)
 _LONGEST: Final = 1 << 61  # microseconds; no time minus this leaves Int64
 
@@ -213,12 +212,12 @@ def _within(rows: _Rows, measured: Array, correlation: Correlation) -> Array:
     """Where all bounds hold; upper ones of what grows in the fullest window, too, that the event is in."""
     holds = ~np.isnan(measured)
     for how, bound in correlation.bounds:
-        holds &= (_LOWER | _UPPER)[how](measured, bound)
+        holds &= COMPARED[how](measured, bound)
     upper = [(how, bound) for how, bound in correlation.bounds if how in _UPPER]
     if upper and correlation.kind in _GROWS:
         most = rows.turned().largest(np.ascontiguousarray(measured[::-1]))[::-1]
         for how, bound in upper:
-            holds &= _UPPER[how](most, bound)
+            holds &= COMPARED[how](most, bound)
     return holds
 
 
