@@ -152,7 +152,12 @@ def test_what_a_lake_has_and_lacks(hunted: Hunted, tmp_path: Path) -> None:
     for name in ("in_part", "no_fields", "counts_some"):
         assert by_name[name]["lacks"] == ["dns.moon"]
     assert by_name["no_dataset"]["lacks"] == ["category process_creation, product windows"]
-    assert by_name["no_dataset"]["datasets"] == ["windows.sysmon_operational", "system.security"]
+    assert by_name["no_dataset"]["datasets"] == [
+        "windows.sysmon_operational",
+        "windows.forwarded",
+        "winlog.*",
+        "system.security",
+    ]
     frames = [batch.frame for batch in Lake(hunted.out / "lake").batches()]
     named = Counter[str]()
     for frame in frames:
@@ -203,7 +208,10 @@ def test_a_broken_rule_and_a_file_that_cannot_be_written(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("source", "datasets"),
     [
-        (Logsource("ps_script", "windows"), ("windows.powershell_operational",)),
+        (
+            Logsource("ps_script", "windows"),
+            ("windows.powershell_operational", "windows.forwarded", "winlog.*"),
+        ),
         (Logsource(None, "okta", "okta"), ("okta.system",)),
         (Logsource("process"), ("event.category 'process'",)),
         (Logsource("any"), ("any",)),

@@ -20,6 +20,7 @@ from analysis.context import load_context
 from analysis.known import Known
 from analysis.lake import Lake
 from analysis.sigma import bundled_rules
+from analysis.workbench import chosen
 from analysis.workbench.diff import gains
 
 ANYDESK = {"selection": {"dns.question.name|endswith": ".anydesk.com"}, "condition": "selection"}
@@ -33,6 +34,13 @@ BOTH = {
 @pytest.fixture(scope="module")
 def hunted(tmp_path_factory: pytest.TempPathFactory) -> Hunted:
     return made(tmp_path_factory)
+
+
+@pytest.fixture(autouse=True)
+def _no_library(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Molehunt's own rules, which every pack may count, are not needed here and take a while to read."""
+    empty = tmp_path_factory.mktemp("library")
+    monkeypatch.setattr(chosen, "bundled_rules", lambda: empty)
 
 
 @pytest.fixture
