@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.finding import NotRun
 from analysis.sigma import tree
-from analysis.sigma.column import present_columns
-from analysis.sigma.explain import matches
+from analysis.sigma.countable import uncounted
+from analysis.sigma.feasible import blocked, partly, possible
 from analysis.sigma.filters import in_force, notes, today
 from analysis.sigma.kept import load_kept
 from analysis.sigma.match import Plan
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from analysis.sigma.documents import RuleError
     from analysis.sigma.filters import Filter
     from analysis.sigma.rule import Rule
+
+__all__ = ["RulePack", "possible"]
 
 
 @dataclass(frozen=True)
@@ -127,22 +129,32 @@ class RulePack:
         Args:
             columns: dataset → the columns that any of its events has.
         """
-        blocked = {index: reason for index, reason in enumerate(self.blocked(columns)) if reason}
-        by_name = {key: self.rules[index] for index in blocked for key in _keys(self.rules[index])}
+        stopped = {index: reason for index, reason in enumerate(self.blocked(columns)) if reason}
         not_run = [
             NotRun(self.rules[index].id, self.rules[index].title, reason)
-            for index, reason in blocked.items()
+            for index, reason in stopped.items()
             if not self.rules[index].silent
         ]
-        stuck = {key: blocked[self.rules.index(rule)] for key, rule in by_name.items()}
+        stuck = {key: reason for index, reason in stopped.items() for key in _keys(self.rules[index])}
+        named = {key: rule for rule in self.rules for key in _keys(rule)}
         for correlation in self.correlations:
-            reasons = [f"{name} cannot run: {stuck[name]}" for name in correlation.rules if name in stuck]
-            needs_all = correlation.kind.startswith("temporal") and correlation.expression is None
-            if not reasons or (len(reasons) < len(correlation.rules) and not needs_all):
+            lost = [name for name in correlation.rules if name in stuck]
+            reasons = {name: f"{name} cannot run: {stuck[name]}" for name in lost}
+            for name in correlation.rules:
+                if name in named and name not in reasons:
+                    rule = named[name]
+                    feeding = [
+                        have
+                        for dataset, have in columns.items()
+                        if rule.source is not None and possible(rule.source, have, dataset) is not False
+                    ]
+                    reason = uncounted(correlation, name, rule, self.taxonomy, feeding)
+                    reasons |= {name: reason} if reason else {}
+            if not reasons or correlation.can_hold_without(reasons):
                 continue
-            stuck |= dict.fromkeys(_keys(correlation), reasons[0])
+            stuck |= dict.fromkeys(_keys(correlation), next(iter(reasons.values())))
             if not correlation.silent:
-                not_run.append(NotRun(correlation.id, correlation.title, "; ".join(reasons)))
+                not_run.append(NotRun(correlation.id, correlation.title, "; ".join(reasons.values())))
         return [*not_run, *self._late()]
 
     def _late(self) -> Iterator[NotRun]:
@@ -155,7 +167,20 @@ class RulePack:
 
     def blocked(self, columns: Mapping[str, Collection[str]]) -> list[str | None]:
         """For each rule of `rules`, why no event of the input can match it; None if one can."""
-        return [_blocked(rule, columns) for rule in self.rules]
+        return [blocked(rule, columns) for rule in self.rules]
+
+    def partly(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
+        """The rules that can match though some of their selections cannot, and why these cannot.
+
+        Args:
+            columns: dataset → the columns that any of its events has.
+        """
+        return [
+            NotRun(rule.id, rule.title, f"runs, but {reason}")
+            for rule, why in zip(self.rules, self.blocked(columns), strict=True)
+            if why is None and not rule.silent
+            for reason in partly(rule, columns)
+        ]
 
 
 def _regexes(node: tree.Node) -> Iterator[str]:
@@ -171,53 +196,3 @@ def _regexes(node: tree.Node) -> Iterator[str]:
 
 def _keys(rule: Rule | Correlation) -> tuple[str, ...]:
     return tuple(key for key in (rule.id, rule.name) if key)
-
-
-def _blocked(rule: Rule, columns: Mapping[str, Collection[str]]) -> str | None:
-    if rule.source is None:
-        return f"molehunt reads no logs of {rule.logsource}"
-    feeding = [name for name, have in columns.items() if possible(rule.source, have, name) is not False]
-    if not feeding:
-        return f"the input has no events of {rule.logsource}"
-    missing: set[str] | None = None
-    for name in feeding:
-        if possible(rule.condition, columns[name], name) is not False:
-            return None
-        absent = {f.name for f in tree.fields(rule.condition) if not present_columns(f, columns[name])}
-        missing = absent if missing is None or len(absent) < len(missing) else missing
-    if not missing:
-        return f"its condition asks for what no event of {rule.logsource} in the input can be"
-    return f"no event of {rule.logsource} carries {', '.join(sorted(missing))}"
-
-
-def possible(node: tree.Node, columns: Collection[str], dataset: str) -> bool | None:
-    """Whether events of a dataset with these columns can match: no, always, or perhaps (None)."""
-    match node:
-        case tree.Item():
-            return _possible_item(node, columns, dataset)
-        case tree.Not(child):
-            answer = possible(child, columns, dataset)
-            return None if answer is None else not answer
-        case tree.And(children):
-            answers = [possible(child, columns, dataset) for child in children]
-            return False if False in answers else None if None in answers else True
-        case tree.Or(children):
-            answers = [possible(child, columns, dataset) for child in children]
-            return True if True in answers else None if None in answers else False
-
-
-def _possible_item(item: tree.Item, columns: Collection[str], dataset: str) -> bool | None:
-    if item.field is None:
-        return None
-    if item.field.columns == ("event.dataset",):
-        if any(isinstance(value, tree.Null | tree.Exists | tree.Reference) for value in item.values):
-            return None
-        link = all if item.every else any
-        return link(matches(value, dataset) for value in item.values) != item.negated
-    if present_columns(item.field, columns):
-        return None
-    answers = [
-        isinstance(value, tree.Null) or (isinstance(value, tree.Exists) and not value.exists)
-        for value in item.values
-    ]
-    return (all(answers) if item.every else any(answers)) != item.negated

@@ -1,0 +1,143 @@
+"""Whether events with certain columns can match a rule at all, and which missing fields decide it.
+
+What cannot match is told by the columns alone: as "not run" if it is the whole rule, as a note if it is one
+of its selections.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.sigma import tree
+from analysis.sigma.column import present_columns
+from analysis.sigma.explain import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from analysis.sigma.rule import Rule
+
+
+def blocked(rule: Rule, columns: Mapping[str, Collection[str]]) -> str | None:
+    """Why no event of the input can match `rule`; None if one can.
+
+    Args:
+        rule: with its filters.
+        columns: dataset → the columns that any of its events has.
+    """
+    if rule.source is None:
+        return f"molehunt reads no logs of {rule.logsource}"
+    feeding = _feeding(rule, columns)
+    if not feeding:
+        return f"the input has no events of {rule.logsource}"
+    if any(possible(rule.condition, columns[name], name) is not False for name in feeding):
+        return None
+    missing = _missing(rule.condition, feeding, columns)
+    if not missing:
+        return f"its condition asks for what no event of {rule.logsource} in the input can be"
+    return f"no event of {rule.logsource} carries {', '.join(missing)}"
+
+
+def partly(rule: Rule, columns: Mapping[str, Collection[str]]) -> Iterator[str]:
+    """Of a rule that can match: the selections that never will, and why.
+
+    Those that the condition denies are left out: an optional filter without its field has nothing to filter.
+
+    Args:
+        rule: with its filters.
+        columns: dataset → the columns that any of its events has.
+    """
+    feeding = _feeding(rule, columns)
+    told: set[str] = set()
+    for name, node in _asked(rule.unfiltered):
+        if name in told or any(possible(node, columns[dataset], dataset) is not False for dataset in feeding):
+            continue
+        missing = _missing(node, feeding, columns)
+        if missing:
+            told.add(name)
+            lacking = f"no event of {rule.logsource} carries {', '.join(missing)}"
+            yield f"selection {name!r} can never match: {lacking}"
+
+
+def _feeding(rule: Rule, columns: Mapping[str, Collection[str]]) -> list[str]:
+    """The datasets whose events the rule looks at."""
+    source = rule.source
+    if source is None:
+        return []
+    return [name for name, have in columns.items() if possible(source, have, name) is not False]
+
+
+def _missing(node: tree.Node, feeding: list[str], columns: Mapping[str, Collection[str]]) -> list[str]:
+    """The fields without which `node` cannot be true, in the dataset that lacks the fewest."""
+    lacks = [sorted(decisive(node, columns[name], name)) for name in feeding]
+    return min((names for names in lacks if names), key=len, default=[])
+
+
+def _asked(node: tree.Node) -> Iterator[tuple[str, tree.Node]]:
+    """The selections that the condition asks for, by name; not those that it denies."""
+    names = {item.selection for item in tree.items(node)}
+    if len(names) == 1:
+        yield names.pop(), node
+    elif isinstance(node, tree.And | tree.Or):
+        for child in node.children:
+            yield from _asked(child)
+
+
+def possible(node: tree.Node, columns: Collection[str], dataset: str) -> bool | None:
+    """Whether events of a dataset with these columns can match: no, always, or perhaps (None)."""
+    match node:
+        case tree.Item():
+            return _possible_item(node, columns, dataset)
+        case tree.Not(child):
+            answer = possible(child, columns, dataset)
+            return None if answer is None else not answer
+        case tree.And(children):
+            answers = [possible(child, columns, dataset) for child in children]
+            return False if False in answers else None if None in answers else True
+        case tree.Or(children):
+            answers = [possible(child, columns, dataset) for child in children]
+            return True if True in answers else None if None in answers else False
+
+
+def decisive(node: tree.Node, columns: Collection[str], dataset: str) -> frozenset[str]:
+    """The missing fields that decide the answer of `possible`, all of them."""
+    answer = possible(node, columns, dataset)
+    match node:
+        case tree.Item():
+            return frozenset(_absent(node, columns)) if answer is not None else frozenset()
+        case tree.Not(child):
+            return decisive(child, columns, dataset)
+        case tree.And(children) | tree.Or(children):
+            deciding = [child for child in children if possible(child, columns, dataset) is answer]
+            return frozenset().union(*(decisive(child, columns, dataset) for child in deciding))
+
+
+def _absent(item: tree.Item, columns: Collection[str]) -> Iterator[str]:
+    referred = (value.field for value in item.values if isinstance(value, tree.Reference))
+    for field in (item.field, *referred):
+        if field is not None and not present_columns(field, columns):
+            yield field.name
+
+
+def _possible_item(item: tree.Item, columns: Collection[str], dataset: str) -> bool | None:
+    if item.field is None:
+        return None
+    if item.field.columns == ("event.dataset",):
+        if any(isinstance(value, tree.Null | tree.Exists | tree.Reference) for value in item.values):
+            return None
+        link = all if item.every else any
+        return link(matches(value, dataset) for value in item.values) != item.negated
+    there = bool(present_columns(item.field, columns))
+    answers = [_possible_value(value, columns, there=there) for value in item.values]
+    decided = not item.every  # a value that is true decides for any, one that is false for all
+    answer = decided if decided in answers else None if None in answers else not decided
+    return answer if answer is None else answer != item.negated
+
+
+def _possible_value(value: tree.Value, columns: Collection[str], *, there: bool) -> bool | None:
+    """Whether a field can have the value, by whether its column and those that it refers to are there."""
+    if isinstance(value, tree.Reference) and not present_columns(value.field, columns):
+        return False
+    if there:
+        return None
+    return isinstance(value, tree.Null) or (isinstance(value, tree.Exists) and not value.exists)
