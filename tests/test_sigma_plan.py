@@ -168,3 +168,32 @@ def test_an_empty_pack_runs(tmp_path: Path) -> None:
     pack = RulePack.load([tmp_path])
     assert pack.plan(DNS) == []
     assert pack.match(pl.DataFrame({"event.dataset": ["x"]}), "x").is_empty()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("type: temporal, rules: [can, cannot, too], condition: {gte: 2}", None),
+        ("type: temporal, rules: [can, cannot, too], condition: {gt: 2}", "cannot cannot run"),
+        ("type: temporal, rules: [can, cannot], condition: can and not cannot", None),
+        ("type: temporal, rules: [can, cannot], condition: can or cannot", None),
+        ("type: temporal_ordered, rules: [can, cannot], condition: can and cannot", "cannot cannot run"),
+        ("type: event_count, rules: can, group-by: host.name, condition: {gte: 2}", "can carries host.name"),
+        ("type: event_count, rules: can, group-by: w, aliases: {w: {can: query}}, condition: {gte: 2}", None),
+        ("type: value_sum, rules: can, condition: {field: source.bytes, gte: 2}", "can carries source.bytes"),
+        ("type: value_count, rules: [can], condition: {field: source.bytes, lt: 2}", None),
+    ],
+)
+def test_what_a_correlation_cannot_do_without(body: str, reason: str | None, tmp_path: Path) -> None:
+    pack = pack_of(
+        tmp_path,
+        rule("  s: {query: x}\n  condition: s", name="can"),
+        rule("  s: {query: y}\n  condition: s", name="too"),
+        rule("  s: {account: x}\n  condition: s", name="cannot"),
+        f"title: c\ncorrelation: {{{body}, timespan: 1m}}\n",
+        taxonomy=Taxonomy(),
+    )
+    assert pack.errors == []
+    told = [not_run.reason for not_run in pack.plan(DNS) if not_run.title == "c"]
+    assert len(told) == (reason is not None)
+    assert all(reason is not None and reason in one for one in told)

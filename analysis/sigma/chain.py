@@ -74,7 +74,7 @@ def _regrouped(
     """Rows of one way; the groups of the outer correlation stand in `_OUTER_HIGH` and `_OUTER_LOW`."""
     mine = mine.unique((EVENT, HIGH, LOW), keep="first", maintain_order=True)
     columns = {column for one in (*inner.groups, *outer.groups, *outer.counted) for column in one.sources}
-    events = evidence.having(mine[EVENT].to_numpy(), (EVENT, *columns))
+    events = evidence.having(mine[EVENT].unique().sort(), tuple(columns))
     batch = Batch(events, {})
     fields = list(dict.fromkeys((*inner.groups, *outer.groups)))
     rows = Rows.of(np.arange(events.height))

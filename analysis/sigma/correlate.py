@@ -197,7 +197,7 @@ class Correlations:
         rows = together(found)
         if rows.is_empty():
             return pl.DataFrame(schema={SOURCE_ROW: pl.Int64})
-        located = self._evidence.having(rows[EVENT].unique().to_numpy(), (EVENT, SOURCE_ROW, *LOCATORS))
+        located = self._evidence.having(rows[EVENT].unique().sort(), (SOURCE_ROW, *LOCATORS))
         order = [name for name in (SOURCE_ROW, "@timestamp", EVENT) if name in located.columns]
         names = [name for name in (SOURCE_ROW, *LOCATORS) if name in located.columns]
         return located.sort(order, nulls_last=True).select(names)

@@ -33,4 +33,6 @@ def uncounted(
     absent = [sorted({f.name for f in fields if not present_columns(f, have)}) for have in feeding]
     if not absent or not all(absent):
         return None
-    return f"no event of {name} carries {', '.join(min(absent, key=len))}"
+    fewest = min(len(names) for names in absent)
+    named = next(names for names in absent if len(names) == fewest)
+    return f"no event of {name} carries {', '.join(named)}"

@@ -141,8 +141,8 @@ def with_evidence(rows: pl.DataFrame, evidence: Spool, columns: Sequence[str]) -
         evidence: the events.
         columns: which columns are wanted; those that no event has are left out.
     """
-    wanted = rows[EVENT].drop_nulls().unique().to_numpy()
-    known = evidence.having(wanted, (EVENT, *columns))
+    wanted = rows[EVENT].drop_nulls().unique().sort()
+    known = evidence.having(wanted, columns)
     return rows.join(known, on=EVENT, how="left", maintain_order="left")
 
 

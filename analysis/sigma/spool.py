@@ -14,15 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from analysis.sigma.written import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 EVENT: Final = "_event"  # number of the event, in order of arrival
 HIGH: Final = "_high"  # one half of the key of a group, uniform over UInt64
@@ -87,7 +85,7 @@ class Spool:
         self._key = key
         self._ascending = ascending
         self.parts: list[pl.DataFrame] = []
-        self.files: list[Path] = []
+        self.files: list[tuple[Path, int, int]] = []  # with the first and the last key
         self.size = 0
         self.rows = 0
 
@@ -113,33 +111,47 @@ class Spool:
             advice = "free some space there, or set TMPDIR to a folder that has more"
             message = f"matched events cannot be put aside here ({error}); {advice}"
             raise OSError(errno.ENOSPC, message, str(path.parent)) from error
-        self.files.append(path)
+        self.files.append((path, whole[self._key][0], whole[self._key][-1]))
         self.parts = []
         self.size = 0
 
-    def within(self, inside: pl.Expr, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    def within(self, inside: pl.Expr) -> Iterator[pl.DataFrame]:
         """The rows that a condition is true of, in order of arrival where the key is the same."""
-        for path in self.files:
-            rows = pl.scan_parquet(path, glob=False).filter(inside)
-            if columns is not None:
-                rows = rows.select(name for name in rows.collect_schema() if name in columns)
-            yield rows.collect()
+        for path, _, _ in self.files:
+            yield pl.scan_parquet(path, glob=False).filter(inside).collect()
         for part in self.parts:
-            yield part.filter(inside).select(n for n in part.columns if columns is None or n in columns)
+            yield part.filter(inside)
 
-    def having(self, keys: NDArray[np.int64], columns: Sequence[str]) -> pl.DataFrame:
-        """The rows with one of these keys.
+    def having(self, keys: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+        """The rows with one of these keys, of a spool in which the key ascends and is there once.
 
         Args:
-            keys: any.
-            columns: which columns are wanted; those that no row has are left out.
+            keys: Int64, each once, ascending.
+            columns: which columns are wanted besides the key; those that no row has are left out.
         """
-        inside = pl.col(self._key).is_in(pl.Series(keys).implode())
-        return together(list(self.within(inside, columns)))
+        columns = (self._key, *columns)
+        wanted = keys.to_numpy()
+        found = [pl.DataFrame(schema={self._key: pl.Int64})]
+        for path, low, high in self.files:
+            mine = wanted[np.searchsorted(wanted, low) : np.searchsorted(wanted, high, side="right")]
+            if len(mine):
+                rows = pl.scan_parquet(path, glob=False)
+                inside = pl.col(self._key).is_between(mine[0], mine[-1])
+                inside &= pl.col(self._key).is_in(pl.Series(mine).implode())
+                names = [name for name in rows.collect_schema() if name in columns]
+                found.append(rows.filter(inside).select(names).collect())
+        for part in self.parts:
+            there = part[self._key].to_numpy()
+            begin, end = np.searchsorted(wanted, there[0]), np.searchsorted(wanted, there[-1], side="right")
+            place = np.searchsorted(there, wanted[begin:end])
+            place = place[there[place] == wanted[begin:end]]
+            names = [name for name in part.columns if name in columns]
+            found.append(part.select(names)[place])
+        return together(found)
 
     def empty(self) -> None:
         """Forget everything."""
-        for path in self.files:
+        for path, _, _ in self.files:
             path.unlink(missing_ok=True)
         self.files, self.parts = [], []
         self.size = self.rows = 0
