@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -157,3 +158,65 @@ def test_old_packs_are_thrown_away(cache: Path, rules: Path) -> None:
     for number in range(MOST_PACKS + 4):
         load_kept([rules], Taxonomy(), {"a": [str(number)]})
     assert len(list(cache.iterdir())) == MOST_PACKS
+
+
+def test_a_folder_that_is_gone_is_not_an_empty_one(cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    gone = load_kept([folder], Taxonomy(), {}).errors
+    folder.mkdir()
+    empty = load_kept([folder], Taxonomy(), {}).errors
+    assert empty == load([folder], Taxonomy(), {}).errors
+    folder.rmdir()
+    assert load_kept([folder], Taxonomy(), {}).errors == gone == load([folder], Taxonomy(), {}).errors
+    assert empty != gone
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_rules_that_change_while_they_are_read_are_not_kept(
+    cache: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changing(*arguments: object) -> Loaded:
+        (rules / "one.yml").write_text(RULE.replace("word", "ward"))
+        return load(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kept, "load", changing)
+    load_kept([rules], Taxonomy(), {})
+    monkeypatch.setattr(kept, "load", load)
+    (rules / "one.yml").write_text(RULE)
+    assert told(load_kept([rules], Taxonomy(), {})) == told(load([rules], Taxonomy(), {}))
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("analysis.sigma.rule", "SigmaRule"),  # a record of another package, imported there
+        ("analysis.sigma.rule", "field"),
+        ("analysis.sigma.rule", "re"),
+        ("analysis.sigma.tree", "Enum"),  # makes new types
+        ("analysis.sigma.pack", "RulePack"),
+        ("analysis.sigma.kept", "Path"),
+        ("analysis.sigma.kept", "_Reader"),
+        ("analysis.sigma.kept.pickle", "loads"),
+        ("pathlib", "Path.touch"),
+        ("pathlib", "os"),
+        ("pathlib", "_NormalAccessor"),
+        ("pathlibs", "Path"),
+        ("builtins", "eval"),
+        ("builtins", "getattr"),
+        ("copyreg", "_reconstructor"),
+        ("os", "system"),
+    ],
+)
+def test_nothing_but_the_records_of_rules_is_taken_back(module: str, name: str) -> None:
+    with pytest.raises((pickle.UnpicklingError, ImportError)):
+        kept._Reader(BytesIO(b"c" + f"{module}\n{name}\n.".encode())).load()
+
+
+def test_a_full_disk_leaves_nothing_behind(cache: Path, rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert len(load_kept([rules], Taxonomy(), {}).rules) == 1
+    assert list(cache.iterdir()) == []

@@ -22,7 +22,7 @@ from enum import Enum
 from importlib import import_module
 from importlib.metadata import version
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -40,12 +40,20 @@ MARK: Final = b"molehunt rules 1\n"
 MOST_PACKS: Final = 16
 _DIGEST: Final = 32
 _LIBRARIES: Final = ("polars", "pysigma", "pyyaml", "regex")
-_PLAIN: Final = {
+# The types of a rule's record, by module; a name imported there is not one of them.
+_TYPES: Final = {
     "builtins": ("frozenset", "set"),
     "datetime": ("date", "datetime", "timedelta", "timezone"),
     "ipaddress": ("IPv4Network", "IPv6Network", "IPv4Address", "IPv6Address"),
+    "pathlib": ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
+    "analysis.finding": ("Level",),
+    "analysis.sigma.kept": ("WrittenLater",),
 }
-_OURS: Final = ("analysis.sigma.", "analysis.finding")
+_RECORDS: Final = (  # modules, all of whose own records may be kept
+    "analysis.sigma.correlation", "analysis.sigma.documents", "analysis.sigma.expression",
+    "analysis.sigma.filters", "analysis.sigma.load", "analysis.sigma.rule", "analysis.sigma.taxonomy",
+    "analysis.sigma.tree",
+)  # fmt: skip
 
 
 class WrittenLater(Mapping[str, Any]):
@@ -86,13 +94,10 @@ class _Reader(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - a type
-        if name in _PLAIN.get(module, ()):
-            return super().find_class(module, name)
-        if module.startswith((*_OURS, "pathlib")) and name.isidentifier():
-            found = getattr(import_module(module), name, None)
-            if isinstance(found, type) and (
-                is_dataclass(found) or issubclass(found, Enum | PurePath) or found is WrittenLater
-            ):
+        found = getattr(import_module(module), name, None) if module in (*_TYPES, *_RECORDS) else None
+        if isinstance(found, type) and found.__module__ == module and found.__name__ == name:
+            record = module in _RECORDS and (is_dataclass(found) or issubclass(found, Enum))
+            if record or name in _TYPES.get(module, ()):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a pack of rules")
 
@@ -105,11 +110,12 @@ def load_kept(
     cache = _folder()
     if cache is None or type(taxonomy) not in (Taxonomy, AsWritten):
         return load(folders, taxonomy, placeholders)
-    place = cache / f"{_key(folders, taxonomy, placeholders)}.pack"
-    found = _taken(place)
+    key = _key(folders, taxonomy, placeholders)
+    found = _taken(cache / f"{key}.pack")
     if found is None:
         found = load(folders, taxonomy, placeholders)
-        _keep(found, place)
+        if _key(folders, taxonomy, placeholders) == key:  # else a file was changed while it was read
+            _keep(found, cache / f"{key}.pack")
     return found
 
 
@@ -136,7 +142,8 @@ def _key(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
     asked = {name: list(values) for name, values in placeholders.items()}
     digest.update(orjson.dumps([type(taxonomy).__name__, asked], option=orjson.OPT_SORT_KEYS))
     for folder in folders:
-        digest.update(b"\0folder\0" + os.fsencode(folder))
+        kind = b"folder" if folder.is_dir() else b"file" if folder.exists() else b"nothing"
+        digest.update(b"\0" + kind + b"\0" + os.fsencode(folder))
         for path in rule_files(folder) if folder.exists() else ():
             digest.update(b"\0file\0" + os.fsencode(path) + b"\0")
             digest.update(_digest(path))
@@ -198,8 +205,13 @@ def _keep(loaded: Loaded, place: Path) -> None:
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=place.parent, suffix=".part", delete=False) as stream:
-            stream.write(MARK + hashlib.sha256(packed).digest() + packed)
-        Path(stream.name).replace(place)
+            part = Path(stream.name)
+            try:
+                stream.write(MARK + hashlib.sha256(packed).digest() + packed)
+                stream.close()
+                part.replace(place)
+            finally:
+                part.unlink(missing_ok=True)  # a full disk leaves nothing behind
         packs = sorted(place.parent.glob("*.pack"), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in packs[MOST_PACKS:]:
             old.unlink(missing_ok=True)
