@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sigma.conditions import SigmaCondition
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
@@ -15,6 +15,9 @@ from sigma.types import NoPlainConversionMixin, SigmaBool, SigmaNumber, SigmaStr
 
 if TYPE_CHECKING:
     from analysis.sigma import tree
+
+# In a field's name, between the columns of which the first with a value counts.
+BETWEEN_COLUMNS: Final = "\x1f"
 
 
 @dataclass

@@ -25,6 +25,7 @@ _DOTTED_I: Final = ("\u0130", "i\u0307")  # İ, and what its lower case is; one 
 _DECIMAL: Final = "'^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$'"
 _INTEGER: Final = "'^[+-]?[0-9]{1,18}$'"
 _CLOCK: Final = "[0-9]{2}:[0-9]{2}(:[0-9]{2})?([.,][0-9]+)?"
+_DAY: Final = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
 _MOMENT: Final = rf"'^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}[ \t]*([Zz]|[+-][0-9]{{2}}:?[0-9]{{2}})?$'"
 
 
@@ -47,7 +48,7 @@ class Column:
 
 
 ABSENT: Final = Column("CAST(NULL AS VARCHAR)", "text")
-Form: TypeAlias = Literal["text", "folded", "number", "integer", "time"]
+Form: TypeAlias = Literal["text", "folded", "number", "integer", "time", "day"]
 
 
 def written(column: Column, form: Form, letters: Collection[str]) -> str:
@@ -68,8 +69,8 @@ def written(column: Column, form: Form, letters: Collection[str]) -> str:
             return _parsed(column, _DECIMAL, "DOUBLE")
         case "integer":
             return _parsed(column, _INTEGER, "BIGINT")
-        case "time":
-            return _moment(column)
+        case "time" | "day":
+            return _moment(column, days=form == "day")
     return as_text(column)
 
 
@@ -126,8 +127,13 @@ def _parsed(column: Column, shape: str, kind: str) -> str:
     return f"CASE WHEN {column.sql} ~ {shape} THEN TRY_CAST({column.sql} AS {kind}) END"
 
 
-def _moment(column: Column) -> str:
-    """As a point in time of UTC, without a zone; NULL where it is none."""
+def _moment(column: Column, *, days: bool = False) -> str:
+    """As a point in time of UTC, without a zone; NULL where it is none.
+
+    Args:
+        column: any.
+        days: take a day for its midnight.
+    """
     sql = column.sql
     if column.several:
         raise _unsayable("times")
@@ -135,6 +141,8 @@ def _moment(column: Column) -> str:
         return sql
     if column.kind == "time":
         return f"({sql} AT TIME ZONE 'UTC')"
+    if column.kind == "day" and days:
+        return f"CAST({sql} AS TIMESTAMP)"
     if column.kind != "text":
         return "CAST(NULL AS TIMESTAMP)"
     zone = (
@@ -143,7 +151,9 @@ def _moment(column: Column) -> str:
         " ELSE '+00:00' END"
     )
     moment = f"SUBSTR({sql}, 1, 10) || ' ' || SUBSTR({sql}, 12, 5) || ':00' || {zone}"
-    return f"(CASE WHEN {sql} ~ {_MOMENT} THEN TRY_CAST({moment} AS TIMESTAMPTZ) END AT TIME ZONE 'UTC')"
+    also = f" WHEN {sql} ~ {_DAY} THEN TRY_CAST({sql} || ' 00:00:00+00:00' AS TIMESTAMPTZ)" if days else ""
+    chosen = f"CASE WHEN {sql} ~ {_MOMENT} THEN TRY_CAST({moment} AS TIMESTAMPTZ){also} END"
+    return f"({chosen} AT TIME ZONE 'UTC')"
 
 
 def _unsayable(what: str) -> SigmaFeatureNotSupportedByBackendError:

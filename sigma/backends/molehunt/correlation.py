@@ -134,7 +134,7 @@ class CorrelationQuery:
         fields = [self._field(name, reference) for name in self._fields]
         lists = [field for field in fields if values.column(field).several]
         if len(lists) > 1 or any(values.column(field).kind == "joined" for field in lists):
-            raise self._several(lists[0].name, "grouped by beside others")
+            raise self._several(lists[0].columns[0], "grouped by beside others")
         for group, field in zip(self._groups, fields, strict=True):
             column = values.column(field)
             shown.append(f"{f'UNNEST({column.sql})' if column.several else values.text(field)} AS {group}")
@@ -143,7 +143,7 @@ class CorrelationQuery:
         # A list without values gives no row: the event itself ends a window all the same.
         each = [value, "NULL"] if value.startswith("UNNEST(") else [value]
         if lists and len(each) > 1:
-            raise self._several(self._named()[0], f"measured beside {lists[0].name}")
+            raise self._several(self._named()[0], f"measured beside {lists[0].columns[0]}")
         return [values.query(where, ", ".join([*shown, f'{one} AS "value"'])) for one in each], bool(lists)
 
     def _field(self, name: str, reference: SigmaRuleReference) -> tree.Field:
@@ -167,7 +167,7 @@ class CorrelationQuery:
         first = values.column(fields[0])
         if self._kind == "value_count" and len(fields) == 1 and first.kind == "list":
             return f"UNNEST({first.sql})"
-        several = [field.name for field in fields if values.column(field).several]
+        several = [field.columns[0] for field in fields if values.column(field).several]
         if several:
             raise self._several(several[0], f"measured by {self._kind}")
         if self._kind != "value_count":

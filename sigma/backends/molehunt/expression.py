@@ -114,14 +114,17 @@ class _Expression:
             case tree.Null():
                 return f"{self._values.text(field)} IS NULL"
             case tree.Exists(exists):
-                return f"{self._values.text(field)} IS {'NOT ' if exists else ''}NULL"
+                there = _row(
+                    "OR", [f"{self._values.text(field)} IS NOT NULL", *self._values.nulls(field)], ""
+                )
+                return there if exists else _denied(there)
             case tree.Regex(pattern, flags):
                 return self._regex(pattern, flags, field)
             case tree.Network():
                 return self._network(value, field)
             case tree.TimePart(part, number, how):
-                asked = f"EXTRACT({part.upper()} FROM {self._values.time(field)})"
-                return f"{asked} {_COMPARE[how]} {literal.number(number)}"
+                when = self._values.time(field) if part in ("hour", "minute") else self._values.day(field)
+                return f"EXTRACT({part.upper()} FROM {when}) {_COMPARE[how]} {literal.number(number)}"
             case tree.Reference():
                 return self._reference(value, field)
 
@@ -164,10 +167,11 @@ class _Expression:
         return f"{self._values.text(field)} ~ {literal.text(shared)}"
 
     def _reference(self, value: tree.Reference, field: tree.Field) -> str:
-        if self._values.column(field).several or self._values.column(value.field).several:
-            raise SigmaFeatureNotSupportedByBackendError(
-                f"fieldref: {field.name} or {value.field.name} has several values; SQL cannot pair them"
-            )
+        for one in (field, value.field):
+            if self._values.column(one).several:
+                raise SigmaFeatureNotSupportedByBackendError(
+                    f"fieldref: {one.columns[0]} has several values, which SQL cannot pair with another's"
+                )
         if value.starts and value.ends:
             raise SigmaFeatureNotSupportedByBackendError(
                 "fieldref with contains: Polars' SQL cannot look for one column's text within another's"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sigma.backends.molehunt.as_molehunt import AsRead
+from sigma.backends.molehunt.as_molehunt import BETWEEN_COLUMNS, AsRead
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -21,8 +21,6 @@ from analysis.sigma.documents import RuleProblem
 if TYPE_CHECKING:
     from sigma.rule import SigmaRule
     from sigma.types import SigmaType
-
-BETWEEN_COLUMNS: Final = "|"  # no field of a rule has it in its name: there it begins a modifier
 
 
 def field_of(name: str) -> tree.Field:

@@ -6,10 +6,12 @@ it says nothing. A column that the table lacks is a column without values.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import polars as pl
 from sigma.backends.molehunt import literal
+from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 
 from analysis.sigma.match import is_content
 from sensors.schema import dtype
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What a column holds; "list" is texts, several of them in an event.
-Kind: TypeAlias = Literal["text", "list", "integer", "float", "boolean", "time", "clock"]
+Kind: TypeAlias = Literal["text", "list", "integer", "float", "boolean", "time", "clock", "day", "other"]
 _SQL: Final[Mapping[Kind, str]] = {
     "text": "VARCHAR",
     "list": "VARCHAR[]",
@@ -27,6 +29,8 @@ _SQL: Final[Mapping[Kind, str]] = {
     "boolean": "BOOLEAN",
     "time": "TIMESTAMPTZ",
     "clock": "TIMESTAMP",
+    "day": "DATE",
+    "other": "VARCHAR",
 }
 
 
@@ -41,9 +45,24 @@ class Table:
     def __init__(self, name: str = "events", columns: Mapping[str, pl.DataType] | None = None) -> None:
         self.name = name
         self._columns = columns
+        lower = Counter(column.lower() for column in columns or ())
+        self._alike = {name for name, count in lower.items() if count > 1}
+
+    @property
+    def known(self) -> bool:
+        """Whether its columns are known."""
+        return self._columns is not None
 
     def kind(self, column: str) -> Kind | None:
-        """What `column` holds; None if the table is known not to have it."""
+        """What `column` holds; None if the table is known not to have it.
+
+        Raises:
+            SigmaFeatureNotSupportedByBackendError: another column's name differs from it in case alone.
+        """
+        if column.lower() in self._alike:
+            raise SigmaFeatureNotSupportedByBackendError(
+                f"the table has another column called {column} but for its case; DuckDB takes them for one"
+            )
         if self._columns is None:
             return _usual(column)
         found = self._columns.get(column)
@@ -89,4 +108,6 @@ def _kind(found: pl.DataType) -> Kind:
         return "integer"
     if found.is_float():
         return "float"
-    return "boolean" if found == pl.Boolean else "text"
+    if found in (pl.Boolean, pl.Date):
+        return "boolean" if found == pl.Boolean else "day"
+    return "text" if found == pl.String else "other"

@@ -13,6 +13,7 @@ from sigma.backends.molehunt.column import ABSENT, BETWEEN, Column, Form, as_tex
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError, SigmaValueError
 
 from analysis.sigma import tree
+from analysis.sigma.match import NULL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,17 @@ class Values:
     def time(self, field: tree.Field) -> str:
         """The field as a point in time of UTC; NULL if it is none."""
         return self._name("time", field)
+
+    def day(self, field: tree.Field) -> str:
+        """The same, also of what is a day alone."""
+        return self._name("day", field)
+
+    def nulls(self, field: tree.Field) -> list[str]:
+        """Whether the event says that the field has no value: then it is there all the same."""
+        if self._table.kind(NULL_FIELDS) is None or not self._table.known:
+            return []
+        fields = literal.name(NULL_FIELDS)
+        return [f"ARRAY_CONTAINS({fields}, {literal.text(name)})" for name in field.sources]
 
     def event(self) -> str:
         """A number of the event, to know it again when it was put into several rows; not with `SELECT *`."""

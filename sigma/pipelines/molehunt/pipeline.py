@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sigma.backends.molehunt.as_molehunt import AsRead
+from sigma.backends.molehunt.as_molehunt import BETWEEN_COLUMNS, AsRead
 from sigma.conditions import ConditionAND, ConditionOR, SigmaCondition
 from sigma.correlations import SigmaCorrelationFieldAlias, SigmaCorrelationRule
 from sigma.exceptions import SigmaTransformationError
@@ -36,8 +36,7 @@ def molehunt_pipeline() -> ProcessingPipeline:
 class LakeNames(PreprocessingTransformation):
     """Names every field by its columns, and asks for the events that the logsource means.
 
-    A field of several columns, of which the first with a value counts, is named by all of them with `|`
-    between.
+    A field of several columns, of which the first with a value counts, is named by all of them.
     """
 
     def apply(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
@@ -66,7 +65,7 @@ def _source_of(rule: SigmaRule) -> Logsource:
 def _columns(name: str, source: Logsource) -> str:
     from analysis.sigma.taxonomy import Taxonomy  # noqa: PLC0415 - late, for speed
 
-    return "|".join(Taxonomy().field(name, source).columns)
+    return BETWEEN_COLUMNS.join(Taxonomy().field(name, source).columns)
 
 
 def _name(detection: SigmaDetection, source: Logsource) -> None:
