@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from analysis.sigma.tree import Field
 
+    Have: TypeAlias = Mapping[str, tuple[pl.Expr, pl.DataType]]  # columns of a batch
+
 _NARROW: Final = 1 << 20  # whole numbers this close together are told apart by a table, not by sorting
+_WIDE: Final = 8  # bytes
+_WHOLE: Final = (  # those that NumPy has
+    pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64,
+)  # fmt: skip
 _FEW: Final = 16  # values whose rows are put together one by one; of more, the whole column is looked at
 
 
@@ -114,7 +120,7 @@ class Columns:
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame.select(series for series in frame if series.null_count() < frame.height)
+        self.frame = frame.select(_readable(one) for one in frame if one.null_count() < frame.height)
         self.names = frozenset(self.frame.columns)
         self.height = frame.height
         self._known: dict[tuple[str, ...], Column] = {}
@@ -143,6 +149,26 @@ class Columns:
             found = _encoded([series], self.height)[0] if series.dtype == pl.String else _numbered(series)
             self._known[usable] = found
         return found
+
+
+def _readable(series: pl.Series) -> pl.Series:
+    """A column of a type that has no text of its own, as texts; no sensor makes such."""
+    kind = series.dtype
+    if isinstance(kind, pl.Array):
+        return _readable(series.arr.to_list())
+    if isinstance(kind, pl.List) and _strange(kind.inner):
+        lists = [
+            None if one is None else [None if v is None else str(v) for v in one] for one in series.to_list()
+        ]
+        return pl.Series(series.name, lists, pl.List(pl.String))
+    if _strange(kind) and not isinstance(kind, pl.Struct | pl.List):
+        shown = [None if one is None else str(one) for one in series.to_list()]
+        return pl.Series(series.name, shown, pl.String)
+    return series
+
+
+def _strange(kind: object) -> bool:
+    return isinstance(kind, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Duration | pl.Object)
 
 
 def _encoded(texts: list[pl.Series], height: int) -> list[Column]:
@@ -184,9 +210,11 @@ def _numbered(series: pl.Series) -> Column:
 
 def _distinct(series: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
     """Distinct whole numbers, or all other values, and for each row the place of its own; none is null."""
-    if not series.dtype.is_integer() or not len(series):
+    if series.dtype not in _WHOLE or not len(series):
         return series, np.arange(len(series), dtype=np.uint32)
     numbers = series.to_numpy()
+    if numbers.dtype.itemsize < _WIDE:  # the difference of two of them would not fit
+        numbers = numbers.astype(np.int64)
     lowest, span = numbers.min(), int(numbers.max()) - int(numbers.min()) + 1
     if span > _NARROW:
         distinct, codes = np.unique(numbers, return_inverse=True)
@@ -204,7 +232,7 @@ def present_columns(field: Field, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def _can_be_had(column: str, columns: Collection[str]) -> bool:
-    if "{" not in column:
+    if "{" not in column or column in columns:
         return column in columns
     return all(name is None or name in columns for _, name in pieces(column))
 
@@ -224,45 +252,64 @@ def _joined(fields: Sequence[tuple[str, ...]], frame: pl.DataFrame) -> list[pl.S
     """`joined_series` of many fields at a time."""
     schema = frame.schema  # made anew each time it is asked for
     made = {
-        str(number): _first(usable, schema)
+        str(number): usable
         for number, usable in enumerate(fields)
-        if len(usable) > 1 or "{" in usable[0] or _odd(schema[usable[0]])
+        if len(usable) > 1 or usable[0] not in schema or _odd(schema[usable[0]])
     }
-    joined = frame.select(expression.alias(number) for number, expression in made.items()) if made else frame
+    if not made:
+        return [frame[usable[0]] for usable in fields]
+    names = {
+        part: f"c{place}"  # to Polars, names such as `^a$` mean several columns
+        for place, part in enumerate(
+            dict.fromkeys(
+                part for usable in made.values() for name in usable for part in _parts(name, schema)
+            )
+        )
+    }
+    have = {part: (pl.col(name), schema[part]) for part, name in names.items()}
+    sources = pl.DataFrame([frame[part].alias(name) for part, name in names.items()])
+    joined = sources.select(_first(usable, have).alias(number) for number, usable in made.items())
     return [
         joined[str(number)] if str(number) in made else frame[usable[0]]
         for number, usable in enumerate(fields)
     ]
 
 
-def _first(usable: tuple[str, ...], schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    if len(usable) == 1 and "{" not in usable[0]:
-        return pl.col(usable[0]).cast(pl.String)
-    kinds = {schema[name] if "{" not in name else pl.String() for name in usable}
+def _parts(name: str, schema: Mapping[str, pl.DataType]) -> Iterable[str]:
+    """The columns that a field's column is put together from, itself if it is one."""
+    return (name,) if name in schema else (part for _, part in pieces(name) if part)
+
+
+def _first(usable: tuple[str, ...], have: Have) -> pl.Expr:
+    if len(usable) == 1 and usable[0] in have:
+        return have[usable[0]][0].cast(pl.String)
+    kinds = {have[name][1] if name in have else pl.String() for name in usable}
     same = len(kinds) == 1 and not any(_odd(kind) for kind in kinds)
     many = any(isinstance(kind, pl.List) for kind in kinds)
-    return pl.coalesce(_expression(name, schema, same=same, many=many) for name in usable)
+    return pl.coalesce(_expression(name, have, same=same, many=many) for name in usable)
 
 
 def _odd(kind: pl.DataType) -> bool:
     return isinstance(kind, pl.Categorical | pl.Enum | pl.Null)
 
 
-def _expression(name: str, schema: Mapping[str, pl.DataType], *, same: bool, many: bool) -> pl.Expr:
-    if "{" in name:
-        texts = [
-            pl.concat_str(pl.lit(literal), written(pl.col(column), schema[column]))
-            if column
-            else pl.lit(literal)
+def _expression(name: str, have: Have, *, same: bool, many: bool) -> pl.Expr:
+    if name not in have:
+        expression = pl.concat_str(
+            pl.concat_str(pl.lit(literal), _single(*have[column])) if column else pl.lit(literal)
             for literal, column in pieces(name)
-        ]
-        expression = pl.concat_str(texts)
+        )
     elif same:
-        return pl.col(name)
+        return have[name][0]
     else:
-        expression = written(pl.col(name), schema[name])
-        if isinstance(schema[name], pl.List):
+        expression = written(*have[name])
+        if isinstance(have[name][1], pl.List):
             return expression
     if many:
         return pl.when(expression.is_not_null()).then(pl.concat_list(expression))
     return expression
+
+
+def _single(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """The text of a column that others are put together from; where it may have several values, none."""
+    return pl.lit(None, pl.String) if isinstance(kind, pl.List) else written(column, kind)

@@ -6,16 +6,17 @@ those that hold a literal which it cannot match without.
 
 from __future__ import annotations
 
+import math
 import operator
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from analysis.sigma import regex, tree
-from analysis.sigma.fold import fold_values
+from analysis.sigma.fold import fold, fold_values
 from analysis.sigma.literals import Kind
 from analysis.sigma.written import texts
 
@@ -34,7 +35,7 @@ DECIMAL: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 _COMPARE: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 _IPV4: Final = r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$"
 _DAY: Final = r"^(\d{4}-\d\d-\d\d)$"
-_TIME: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?$"
+_TIME: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::[0-5]\d)?)(?:[.,]\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?$"
 NONE: Final = np.zeros(0, np.uint32)
 
 
@@ -121,8 +122,8 @@ class Distinct:
             return self._all if near is None else near
         values = self._text if asked.cased else self._folded
         if near is None:
-            return _true(values.str.contains(asked.regex).to_numpy())
-        return near[values.gather(near).str.contains(asked.regex).to_numpy()] if len(near) else near
+            return _true(contains(values, asked.regex, text))
+        return near[contains(values.gather(near), asked.regex, text)] if len(near) else near
 
     def _searched(self, value: tree.Regex) -> Values:
         pattern = regex.compiled(value.pattern, value.flags)
@@ -135,12 +136,13 @@ class Distinct:
     # --- numbers, times, addresses --------------------------------------------------------------------------
 
     @cached_property
-    def _numbers(self) -> tuple[NDArray[np.int64], Mask, NDArray[np.float64]]:
+    def _numbers(self) -> tuple[NDArray[Any], Mask, NDArray[np.float64]]:
         """The values as integers and which of them are exact; as floating-point numbers, NaN if none."""
         kind = self._values.dtype
         if kind.is_integer():
-            whole = self._values.cast(pl.Int64, strict=False)
-            return *_exact(whole), self._values.cast(pl.Float64).to_numpy()
+            wide = kind in {pl.Int128, pl.UInt128}  # NumPy has none
+            whole = np.array(self._values.to_list(), object) if wide else self._values.to_numpy()
+            return whole, np.ones(len(self._values), bool), self._values.cast(pl.Float64).to_numpy()
         if kind.is_float():
             return *_exact(self._nothing(pl.Int64())), self._values.cast(pl.Float64).to_numpy()
         if kind != pl.String:
@@ -159,10 +161,10 @@ class Distinct:
     def _number(self, how: str, number: float) -> Mask:
         whole, exact, decimal = self._numbers
         compare = _COMPARE.get(how, operator.eq)
-        close = np.asarray(compare(decimal, float(number)))
-        if not isinstance(number, int) or abs(number) >= 1 << 63:
+        close = np.asarray(compare(decimal, as_float(number)))
+        if isinstance(number, float) and not number.is_integer():
             return close
-        return np.where(exact, compare(whole, number), close)
+        return np.where(exact, compare(whole, int(number)), close).astype(bool, copy=False)
 
     @cached_property
     def _times(self) -> tuple[pl.Series, pl.Series]:
@@ -176,7 +178,7 @@ class Distinct:
         if kind != pl.String:
             return self._nothing(pl.Datetime("us")), self._nothing(pl.Date())
         times = _points(self._values)
-        days = self._values.str.strip_chars().str.extract(_DAY).str.to_date("%Y-%m-%d", strict=False)
+        days = self._values.str.extract(_DAY).str.to_date("%Y-%m-%d", strict=False)
         return times, times.dt.date().zip_with(times.is_not_null(), days)
 
     def _time_part(self, part: str, how: str, number: int) -> Mask:
@@ -226,6 +228,61 @@ class Distinct:
         above = (upper > first_up) | ((upper == first_up) & (lower >= first_low))
         below = (upper < last_up) | ((upper == last_up) & (lower <= last_low))
         return np.asarray(is_six & above & below)
+
+
+def contains(values: pl.Series, pattern: str, text: tree.Text) -> Mask:
+    """Which texts match `pattern`, the form of `text` for Rust's engine."""
+    try:
+        return values.str.contains(pattern).to_numpy()
+    except pl.exceptions.ComputeError:  # it has a limit of size: thousands of wildcards in one pattern
+        groups = _between_stars(text)
+        return np.array([_like(value, groups) for value in values], bool)
+
+
+class _Group(NamedTuple):
+    """What stands between two `*`: its length, and its literals with their places."""
+
+    length: int
+    literals: list[tuple[int, str]]
+
+    def stands(self, value: str, at: int) -> bool:
+        return all(value.startswith(literal, at + place) for place, literal in self.literals)
+
+
+def _like(value: str, groups: list[_Group]) -> bool:
+    """Whether `value` is `groups`, each of them as early as it can stand."""
+    at = 0
+    for place, group in enumerate(groups):
+        latest = len(value) - group.length
+        first = latest if place == len(groups) - 1 else at
+        last = 0 if place == 0 else latest
+        found = next((one for one in range(max(at, first), last + 1) if group.stands(value, one)), None)
+        if found is None or found > latest:
+            return False
+        at = found + group.length
+    return True
+
+
+def _between_stars(text: tree.Text) -> list[_Group]:
+    groups = [_Group(0, [])]
+    for part in text.parts:
+        length, literals = groups[-1]
+        if part is tree.Wild.ANY:
+            groups.append(_Group(0, []))
+        elif part is tree.Wild.ONE:
+            groups[-1] = _Group(length + 1, literals)
+        elif isinstance(part, str):
+            literal = part if text.cased else fold(part)
+            groups[-1] = _Group(length + len(literal), [*literals, (length, literal)])
+    return groups
+
+
+def as_float(number: float) -> float:
+    """The nearest floating-point number; of integers beyond them all, infinity."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _exact(numbers: pl.Series) -> tuple[NDArray[np.int64], Mask]:

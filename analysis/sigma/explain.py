@@ -142,18 +142,14 @@ def _put_together(column: str, event: Mapping[str, Any]) -> str | None:
 
 def _value_true(value: tree.Value, field: tree.Field | None, event: Mapping[str, Any]) -> bool:
     if field is None:
-        return any(
-            matches(value, one)
-            for name in event
-            if is_content(name)
-            for one in _listed(event[name])
-        )
+        return any(matches(value, one) for name in event if is_content(name) for one in _listed(event[name]))
     found = values_of(field, event)
     match value:
         case tree.Null():
             return not found
         case tree.Exists(exists):
-            null = event.get(NULL_FIELDS) or ()
+            listed = event.get(NULL_FIELDS)
+            null = listed if isinstance(listed, list) else ()
             return (bool(found) or any(name in null for name in field.columns)) == exists
         case tree.AnyOf(values):
             return any(_value_true(inner, field, event) for inner in values)
@@ -253,7 +249,7 @@ def as_float(number: float) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.inf if number > 0 else -math.inf
 
 
 @lru_cache(maxsize=4096)

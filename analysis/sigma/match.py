@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from analysis.sigma.rows import Mask, Part, Rows
 
 SCHEMA: Final = {"rule": pl.UInt32, "row": pl.UInt32}
-KEYWORDS: Final = ("*",)
+KEYWORDS: Final = ()  # what keywords ask about; no field has no columns
 # What analysis and sensors add to an event that its source did not write; keywords do not look there.
 _ADDED: Final = ("account.", "roster.", "molehunt.", "log.", "related.")
 _ADDED_NAMES: Final = frozenset(
@@ -138,7 +138,7 @@ class _Group:
 
 
 def _asked_of(item: tree.Item) -> tuple[str, ...]:
-    """The columns that an item asks about, `KEYWORDS` for all."""
+    """The columns that an item asks about, `KEYWORDS` if all."""
     return item.field.columns if item.field else KEYWORDS
 
 
@@ -149,7 +149,7 @@ class Batch:
         self._plan = plan
         self._columns = Columns(frame)
         self.height = frame.height
-        self._distinct: dict[tuple[str, ...], tuple[Column, Distinct] | None] = {}
+        self._distinct: dict[tuple[tuple[str, ...], ...], tuple[Column, Distinct] | None] = {}
         self._leaves: dict[int, Leaf] = {}
         self._equal: dict[tuple[tuple[str, ...], int], Leaf] = {}  # of items that ask the same
 
@@ -216,7 +216,8 @@ class Batch:
 
     def _null(self, field: tree.Field) -> Mask:
         """The rows that have the field with an explicit null, where the frame can tell."""
-        if NULL_FIELDS not in self._columns.names:
+        kind = self._columns.frame.schema.get(NULL_FIELDS)
+        if not isinstance(kind, pl.List) or kind.inner != pl.String:  # none, or an event's own of this name
             return np.zeros(self.height, bool)
         named = [pl.col(NULL_FIELDS).list.contains(name) for name in field.columns]
         asked = pl.any_horizontal(named).fill_null(value=False).alias("null")
@@ -300,11 +301,12 @@ class Batch:
         self, columns: tuple[str, ...], asked: tuple[str, ...] | None = None
     ) -> tuple[Column, Distinct] | None:
         """The values of the first of `columns` that has one, and what `asked` makes of them."""
-        key = (*columns, *(asked or ()))
+        asked = columns if asked is None else asked
+        key = (columns, asked)
         if key not in self._distinct:
             usable = self._columns.usable(columns)
             column = self._columns.of(usable) if usable else None
-            questions = self._plan.asked(asked or columns)
+            questions = self._plan.asked(asked)
             self._distinct[key] = (
                 (column, Distinct(column.values, questions, self._plan.late)) if column else None
             )

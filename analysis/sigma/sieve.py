@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.finding import HeldBack
 from analysis.sigma import tree
-from analysis.sigma.match import Plan
+from analysis.sigma.match import NULL_FIELDS, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +89,7 @@ def _read_by(conditions: Iterable[tree.Node]) -> frozenset[str] | None:
     if any(item.field is None for node in nodes for item in tree.items(node)):
         return None
     fields = {column for node in nodes for field in tree.fields(node) for column in field.sources}
-    return frozenset((*fields, "event.dataset"))
+    return frozenset((*fields, "event.dataset", NULL_FIELDS))
 
 
 class Suppressed:

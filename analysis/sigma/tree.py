@@ -6,13 +6,16 @@ that rules share what they have in common.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from string import Formatter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+
+_TOGETHER: Final = re.compile(r"(?:[^{}]*\{[^{}!:]+\})+[^{}]*")  # a column that is put together from several
 
 
 class Wild(Enum):
@@ -175,9 +178,9 @@ class Field:
 def pieces(column: str) -> tuple[tuple[str, str | None], ...]:
     """`a{b}c` as the literal text before each column, and the column: `(("a", "b"), ("c", None))`.
 
-    A plain column name is one piece without literal text.
+    A plain column name is one piece without literal text, also one that has braces which name no columns.
     """
-    if "{" not in column:
+    if "{" not in column or not _TOGETHER.fullmatch(column):
         return (("", column),)
     return tuple((literal, name) for literal, name, _, _ in Formatter().parse(column))
 
