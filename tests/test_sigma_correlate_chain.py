@@ -189,3 +189,4 @@ def test_findings_can_be_asked_for_again(tmp_path: Path) -> None:
         gathered = burst(tmp_path, memory)
         assert list(gathered.find()) == list(gathered.find())
         assert gathered.holding("asked").height == gathered.holding("asked").height == 51
+        assert len(gathered._spools._all) == 2  # items and what may be quoted; nothing that was passed on

@@ -151,24 +151,29 @@ class Correlations:
         if not asked:
             raise KeyError(correlation)
         found: list[pl.DataFrame] = []
+        wanted = self._under(asked[0])
         with self._passed() as passed:
             for number in range(asked[0] + 1):
                 rows = [
                     portion.rows(portion.judged.holds).select(EVENT)
-                    for portion in self._judged(number, passed, self._under(asked[0]))
+                    for portion in self._judged(number, passed, wanted)
                 ]
                 found = rows if number == asked[0] else []
         return self._located(found)
 
     def _under(self, number: int) -> set[int]:
         """A correlation, and those that it counts, by way of others too."""
-        inner = [one for one, outer in self._outer.items() if any(number == by for by, _ in outer)]
-        return {number}.union(*(self._under(one) for one in inner))
+        under = {number}
+        for one in range(number, -1, -1):  # those that others count come before them
+            if any(by in under for by, _ in self._outer[one]):
+                under.add(one)
+        return under
 
     @contextmanager
     def _passed(self) -> Iterator[dict[int, Spool]]:
         """Room for what correlations pass on to others, for as long as they are judged."""
-        passed = {by: self._spools.spool(HIGH) for outer in self._outer.values() for by, _ in outer}
+        counting = {by for outer in self._outer.values() for by, _ in outer}
+        passed = {by: self._spools.spool(HIGH) for by in sorted(counting)}
         try:
             yield passed
         finally:
