@@ -288,6 +288,23 @@ def test_check_does_not_drown_its_reader(folder: Path) -> None:
     assert len(run("check", "--all", folder).stdout.splitlines()) == 30
 
 
+def test_a_copy_of_one_of_ours_is_a_rule_like_any_other(folder: Path) -> None:
+    own = bundled_rules() / "access" / "astrill_dns.yml"
+    for path in own.parent.glob("astrill_dns*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "evil.yml").unlink()
+    (folder / "evil.match.ndjson").unlink()
+    (folder / "evil.nomatch.ndjson").unlink()
+    for command in ("check", "test"):
+        result = run(command, folder)
+        assert (result.exit_code, result.stdout) == (0, ""), result.output
+    assert result.stderr.startswith("1 rules, ")
+    (folder / "astrill_dns.yml").write_text(own.read_text().replace("level: high", "level: low"))
+    result = run("check", folder)
+    assert result.exit_code == 0
+    assert "is that of molehunt's own astrill_dns.yml; a hunt with both leaves this one out" in result.stdout
+
+
 def test_check_reads_anomaly_rules(folder: Path) -> None:
     text = (bundled_rules() / "anomaly" / "upload_volume.yml").read_text()
     text = text.replace("be3fa6ea-70f2-500a-b757-9fac1597c564", "be3fa6ea-70f2-500a-b757-9fac1597c565")

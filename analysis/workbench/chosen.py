@@ -167,13 +167,14 @@ def load_among(
 ) -> tuple[RulePack, Callable[[Path], bool]]:
     """The rules of `where`, and whether a file is of `where`.
 
-    Molehunt's own rules, those of `library` and those beside the files of `where` are loaded first, as a hunt
-    would load them along: rules refer to each other, and an id that is used twice is told of the later one.
+    Those of `library` and those beside the files of `where` are loaded first: rules refer to each other, and
+    an id that is used twice is told of the later one. Molehunt's own come last: one may have been copied.
     """
+    roots = {path.resolve() for path in where}
     folders = dict.fromkeys(path.parent for path in where if path.is_file())
-    beside = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
-    pack = RulePack.load([bundled_rules(), *library, *beside, *where], placeholders=placeholders)
-    roots = [path.resolve() for path in where]
+    found = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+    beside = [path for path in found if path.resolve() not in roots]
+    pack = RulePack.load([*library, *beside, *where, bundled_rules()], placeholders=placeholders)
     return pack, lambda path: any(path.resolve().is_relative_to(root) for root in roots)
 
 

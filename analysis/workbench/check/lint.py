@@ -74,6 +74,7 @@ def check(
         one = loaded.get((document.path.resolve(), document.node.start_mark.line + 1))
         found += _checked(document, one, pack)
         sound += [document] if one is not None else []
+    found += _as_ours(documents)
     told = {(issue.path, issue.line, issue.column) for issue in found}
     found += [
         issue
@@ -81,6 +82,19 @@ def check(
         if (issue.path, issue.line, issue.column) not in told
     ]
     return sorted(found, key=lambda issue: (str(issue.path), issue.line, issue.column, issue.message))
+
+
+def _as_ours(documents: Sequence[Document]) -> Iterator[Issue]:
+    """Rules that have the id of one of molehunt's own and are no copies of it."""
+    known = {str(one.value.get("id")): one for one in documents_of([bundled_rules()])}
+    for document in documents:
+        own = known.get(str(document.value.get("id")))
+        if own is not None and own.value != document.value:
+            message = (
+                f"id {document.value['id']!r} is that of molehunt's own {own.path.name}; a hunt with both leaves "
+                "this one out: change it, or give --no-bundled-rules"
+            )
+            yield Issue.of(document.error(message, "id"), "duplicate", warning=True)
 
 
 def documents_of(folders: Sequence[Path]) -> list[Document]:
