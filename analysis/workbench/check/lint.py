@@ -91,8 +91,8 @@ def _as_ours(documents: Sequence[Document]) -> Iterator[Issue]:
         own = known.get(str(document.value.get("id")))
         if own is not None and own.value != document.value:
             message = (
-                f"id {document.value['id']!r} is that of molehunt's own {own.path.name}; a hunt with both leaves "
-                "this one out: change it, or give --no-bundled-rules"
+                f"id {document.value['id']!r} is that of molehunt's own {own.path.name}; a hunt with both "
+                "leaves this one out: change it, or give --no-bundled-rules"
             )
             yield Issue.of(document.error(message, "id"), "duplicate", warning=True)
 
