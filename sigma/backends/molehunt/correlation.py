@@ -79,8 +79,8 @@ class CorrelationQuery:
         shown = [f"{group} AS {literal.name(field)}" for group, field in named]
         shown.append(f'"at" AS {literal.name(self._time.name)}')
         return (
-            f'WITH "matched events" AS (\n{_indented(self._matched())}\n)\n'
-            f"SELECT DISTINCT {', '.join(shown)}\nFROM (\n{_indented(body)}\n) AS held"
+            f'WITH "matched events" AS (\n{self._matched()}\n)\n'
+            f"SELECT DISTINCT {', '.join(shown)}\nFROM (\n{body}\n) AS held"
         )
 
     # --- the events that are counted ----------------------------------------------------------------------
@@ -96,7 +96,7 @@ class CorrelationQuery:
         columns = ", ".join([*folded, *others, *(['"event"'] if listed else [])])
         known = " AND ".join(f"{name} IS NOT NULL" for name in ['"at"', *self._groups])
         every = "DISTINCT " if listed else ""
-        return f"SELECT {every}{columns} FROM (\n{_indented(found)}\n) AS every\nWHERE {known}"
+        return f"SELECT {every}{columns} FROM (\n{found}\n) AS every\nWHERE {known}"
 
     def _counted_as(self) -> list[tuple[SigmaRuleReference, tree.Node]]:
         """What is asked of events, rule by rule, or for all rules together where an event counts once."""
@@ -237,7 +237,3 @@ class CorrelationQuery:
             f"  GROUP BY {mine}\n) AS measures\n"
             f'WHERE "measured" {OPERATORS[bound.op.name.lower()]} {literal.number(bound.count)}'
         )
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))

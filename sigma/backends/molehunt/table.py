@@ -1,17 +1,16 @@
 """The table of events: which columns it has, and of what type.
 
 Known exactly if the lake is known; otherwise as molehunt's schema says (`sensors/ecs.toml`), and text where
-it says nothing. A column that the table lacks is a column without values.
+it says nothing. A column that the table lacks is a column without values. (DuckDB takes columns whose names
+differ in case alone for one.)
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import polars as pl
 from sigma.backends.molehunt import literal
-from sigma.exceptions import SigmaFeatureNotSupportedByBackendError
 
 from analysis.sigma.match import is_content
 from sensors.schema import dtype
@@ -45,8 +44,6 @@ class Table:
     def __init__(self, name: str = "events", columns: Mapping[str, pl.DataType] | None = None) -> None:
         self.name = name
         self._columns = columns
-        lower = Counter(column.lower() for column in columns or ())
-        self._alike = {name for name, count in lower.items() if count > 1}
 
     @property
     def known(self) -> bool:
@@ -54,15 +51,7 @@ class Table:
         return self._columns is not None
 
     def kind(self, column: str) -> Kind | None:
-        """What `column` holds; None if the table is known not to have it.
-
-        Raises:
-            SigmaFeatureNotSupportedByBackendError: another column's name differs from it in case alone.
-        """
-        if column.lower() in self._alike:
-            raise SigmaFeatureNotSupportedByBackendError(
-                f"the table has another column called {column} but for its case; DuckDB takes them for one"
-            )
+        """What `column` holds; None if the table is known not to have it."""
         if self._columns is None:
             return _usual(column)
         found = self._columns.get(column)
