@@ -220,7 +220,7 @@ def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame({name: [row[name] for row in rows] for name in COLUMNS}, schema=COLUMNS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(detections(), min_size=1, max_size=3), st.lists(events, min_size=1, max_size=8))
 def test_matching_columns_is_matching_row_by_row(
     rules: list[dict[str, object]], rows: list[dict[str, Any]]

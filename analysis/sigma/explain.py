@@ -215,18 +215,18 @@ def as_text(one: object) -> str:
 
 
 def _like(text: str, parts: Sequence[str | tree.Wild]) -> bool:
-    """Whether the whole of `text` is `parts`, by all the places that each of them may end at."""
-    ends = {0}
+    """Whether the whole of `text` is `parts`: behind each, the places at which the rest may begin."""
+    places = {0}
     for part in parts:
         if part is tree.Wild.ANY:
-            ends = set(range(min(ends), len(text) + 1))
+            places = set(range(min(places), len(text) + 1))
         elif part is tree.Wild.ONE:
-            ends = {end + 1 for end in ends if end < len(text)}
+            places = {place + 1 for place in places if place < len(text)}
         else:
-            ends = {end + len(part) for end in ends if text.startswith(part, end)}
-        if not ends:
+            places = {place + len(part) for place in places if text.startswith(part, place)}
+        if not places:
             return False
-    return len(text) in ends
+    return len(text) in places
 
 
 def _compares(how: str, one: object, number: float) -> bool:
