@@ -9,8 +9,9 @@ import pytest
 import regex as other_engine
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
-from sigma_cases import found
+from sigma_cases import found, loaded
 
+from analysis.sigma.explain import explain
 from analysis.sigma.fold import fold
 from analysis.sigma.regex import Late, RegexError, compiled, required
 from analysis.sigma.regex_syntax import parse
@@ -285,3 +286,10 @@ def test_what_is_not_understood_is_not_guessed() -> None:
 def test_rules_with_look_around_run() -> None:
     frame = pl.DataFrame({"f": ["bad.exe", "good.exe", None, "bad.exe.txt"]})
     assert found({"f|re": r"^(?!.*good).*\.exe$"}, frame) == [0]
+
+
+def test_explaining_says_that_time_ran_out() -> None:
+    (rule,) = loaded({"f|re": "^(?=a)(a|aa)+$"}).rules
+    told = "\n".join(explain(rule, {"f": "a" * 60 + "b"}).lines())
+    assert "out of time" in told
+    assert "out of time" not in "\n".join(explain(rule, {"f": "aab"}).lines())

@@ -21,7 +21,7 @@ import polars as pl
 from analysis.sigma import tree
 from analysis.sigma.fold import fold
 from analysis.sigma.match import is_content
-from analysis.sigma.regex import compiled
+from analysis.sigma.regex import Late, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +87,9 @@ def _explained(node: tree.Node, event: Mapping[str, Any]) -> Explanation:
         case tree.Item():
             found = None if node.field is None else values_of(node.field, event)
             shown = "" if node.field is None else ", ".join(as_text(one) for one in found or []) or "no value"
-            return Explanation(str(node), true_of(node, event), shown[:200])
+            matched = true_of(node, event)
+            late = any(_late(value, found or []) for value in node.values)
+            return Explanation(str(node) + late * " (given up: out of time)", matched, shown[:200])
         case tree.Not(child):
             part = _explained(child, event)
             return Explanation("not", not part.matched, parts=(part,))
@@ -97,6 +99,15 @@ def _explained(node: tree.Node, event: Mapping[str, Any]) -> Explanation:
         case tree.Or(children):
             parts = tuple(_explained(child, event) for child in children)
             return Explanation("any of", any(part.matched for part in parts), parts=parts)
+
+
+def _late(value: tree.Value, found: Sequence[object]) -> bool:
+    """Whether an expression ran out of time on any of the values."""
+    if isinstance(value, tree.AnyOf):
+        return any(_late(inner, found) for inner in value.values)
+    if not isinstance(value, tree.Regex):
+        return False
+    return any(_searched(value.pattern, value.flags, as_text(one)) is None for one in found)
 
 
 def true_of(node: tree.Node, event: Mapping[str, Any]) -> bool:
@@ -187,7 +198,7 @@ def matches(value: tree.Value, one: object) -> bool:  # noqa: C901, PLR0911 - on
         case tree.Truth(truth):
             return fold(as_text(one)) == ("true" if truth else "false")
         case tree.Regex(pattern, flags):
-            return _searched(pattern, flags, as_text(one))
+            return _searched(pattern, flags, as_text(one)) is True
         case tree.Network(network):
             try:
                 address = ip_address(as_text(one))
@@ -253,8 +264,11 @@ def as_float(number: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _searched(pattern: str, flags: str, text: str) -> bool:
-    return bool(compiled(pattern, flags).search(pl.Series([text]))[0])
+def _searched(pattern: str, flags: str, text: str) -> bool | None:
+    """Whether the expression is found; None if time ran out."""
+    late = Late()
+    found = bool(compiled(pattern, flags).search(pl.Series([text]), late)[0])
+    return None if late.timed_out() else found
 
 
 def _time_part(one: object, part: str) -> int | None:
