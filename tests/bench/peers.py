@@ -3,7 +3,7 @@
 What each is given is by its own documentation: the rules of the pack as files in a folder, the events as
 evtx_dump writes them, and whatever it needs to find `Image` under `Event.EventData`. One that is not on PATH,
 or that fails, is left out with a word. Their counts of matches are theirs: see `rules/README.md` on why
-engines differ.
+engines differ. They read the NDJSON each time, molehunt once, into the lake: what that costs, `read.py` says.
 """
 
 from __future__ import annotations
@@ -14,45 +14,83 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-# Sigma's names to those of evtx_dump's JSON, as rsigma's processing pipelines write it.
-RSIGMA_PIPELINE: Final = """
-name: evtx_dump
-priority: 10
-transformations:
-  - id: system
-    type: field_name_mapping
-    mapping:
-      EventID: Event.System.EventID
-      Channel: Event.System.Channel
-      Provider_Name: Event.System.Provider.#attributes.Name
-      Computer: Event.System.Computer
-  - id: data
-    type: field_name_prefix
-    prefix: "Event.EventData."
-    field_name_cond_not: true
-    field_name_conditions:
-      - type: include_fields
-        fields:
-          - Event.System.EventID
-          - Event.System.Channel
-          - Event.System.Computer
-          - Event.System.Provider.#attributes.Name
-"""
+import yaml
+
+# Sigma's names to those of evtx_dump's JSON, as pySigma's processing pipelines, which rsigma reads, write it.
+SYSTEM: Final = {
+    "EventID": "Event.System.EventID",
+    "Channel": "Event.System.Channel",
+    "Provider_Name": "Event.System.Provider.#attributes.Name",
+    "Computer": "Event.System.Computer",
+}
+
+
+def pipeline(*, logsources: bool) -> dict[str, Any]:
+    """Fields to places; if asked, logsources as channels and event ids (Sysmon alone, as others do)."""
+    tables = yaml.safe_load((files("analysis.sigma") / "logsources.yaml").read_text("utf-8"))
+    services = {name: channels(meant) for name, meant in tables["services"]["windows"].items()}
+    conditions = [("service", name, {"Channel": found}) for name, found in services.items() if found]
+    for category, meant in tables["product_categories"]["windows"].items():
+        first = meant[0] if isinstance(meant, list) else meant
+        if service := first.get("service"):
+            asked = {"Channel": services[service], "EventID": first["event.code"]}
+            conditions.append(("category", category, asked))
+    added = [
+        {
+            "id": f"{kind}-{name}",
+            "type": "add_condition",
+            "conditions": asked,
+            "rule_conditions": [{"type": "logsource", "product": "windows", kind: name}],
+        }
+        for kind, name, asked in conditions
+    ]
+    unlike = [{"type": "include_fields", "fields": list(SYSTEM.values())}]
+    data = {
+        "id": "data",
+        "type": "field_name_prefix",
+        "prefix": "Event.EventData.",
+        "field_name_cond_not": True,
+    }
+    names = {"id": "system", "type": "field_name_mapping", "mapping": SYSTEM}
+    return {
+        "name": "evtx_dump",
+        "priority": 10,
+        "transformations": [*(added if logsources else ()), names, data | {"field_name_conditions": unlike}],
+    }
+
+
+def channels(meant: Any) -> list[str]:  # noqa: ANN401 - a YAML value of our own file
+    """The channels that a service means."""
+    if isinstance(meant, list):
+        return [name for one in meant for name in channels(one)]
+    found = meant.get("winlog.channel", [])
+    return [found] if isinstance(found, str) else list(found)
+
 
 Command = Callable[[str, Path, Path, Path], list[str]]
 
 
 def rsigma(program: str, rules: Path, raw: Path, work: Path) -> list[str]:
-    pipeline, events = work / "pipeline.yml", work / "events.ndjson"
-    pipeline.write_text(RSIGMA_PIPELINE)
+    return _rsigma(program, rules, raw, work, logsources=True)
+
+
+def rsigma_fields_alone(program: str, rules: Path, raw: Path, work: Path) -> list[str]:
+    """Faster, and wrong where a rule finds what is not of its logsource."""
+    return _rsigma(program, rules, raw, work, logsources=False)
+
+
+def _rsigma(program: str, rules: Path, raw: Path, work: Path, *, logsources: bool) -> list[str]:
+    words, events = work / "pipeline.yml", work / "events.ndjson"
+    words.write_text(yaml.safe_dump(pipeline(logsources=logsources), sort_keys=False))
     with events.open("wb") as whole:
         for path in sorted(raw.iterdir()):
             with path.open("rb") as part:
                 shutil.copyfileobj(part, whole, 1 << 20)
-    return [program, "engine", "eval", "-r", str(rules), "-p", str(pipeline), "-e", f"@{events}"]
+    return [program, "engine", "eval", "-r", str(rules), "-p", str(words), "-e", f"@{events}"]
 
 
 def zircolite(program: str, rules: Path, raw: Path, work: Path) -> list[str]:
@@ -83,24 +121,29 @@ def chainsaw(program: str, rules: Path, raw: Path, work: Path) -> list[str]:
     return [program, "hunt", str(raw), "-s", str(rules), "--mapping", str(ours), "--jsonl", "-q"]
 
 
-COMMANDS: Final[dict[str, Command]] = {
-    "rsigma": rsigma, "zircolite": zircolite, "hayabusa": hayabusa, "chainsaw": chainsaw,
-}  # fmt: skip
+COMMANDS: Final[dict[str, tuple[str, Command]]] = {
+    "rsigma": ("rsigma", rsigma),
+    "rsigma, fields alone": ("rsigma", rsigma_fields_alone),
+    "zircolite": ("zircolite", zircolite),
+    "hayabusa": ("hayabusa", hayabusa),
+    "chainsaw": ("chainsaw", chainsaw),
+}
 
 
-def run(name: str, files: list[Path], raw: Path) -> tuple[float, float, int, str]:
+def run(name: str, paths: list[Path], raw: Path) -> tuple[float, float, int, str]:
     """CPU and clock seconds, peak MiB, and a word on it; all zero if it was left out."""
-    program = shutil.which(name) or shutil.which(f"{name}.py")
+    called, commanded = COMMANDS[name]
+    program = shutil.which(called) or shutil.which(f"{called}.py")
     if program is None:
         return 0, 0, 0, "left out: not on PATH"
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         rules = work / "rules"
         rules.mkdir()
-        for number, path in enumerate(files):
+        for number, path in enumerate(paths):
             shutil.copy(path, rules / f"{number:05d}-{path.name}")
         try:
-            command = COMMANDS[name](program, rules, raw, work)
+            command = commanded(program, rules, raw, work)
         except OSError as error:
             return 0, 0, 0, f"left out: {error}"
         with Path(work, "out").open("wb") as out, Path(work, "err").open("wb") as err:
