@@ -106,6 +106,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
         say(f"looking at {dataset}")
         examined.add(dataset, frame)
     findings = examined.findings()
+    context.notes.extend(f"{one.title}: {one.reason}" for one in pack.partly(examined.columns))
     material = Material(
         created=datetime.now(UTC),
         inputs=tuple(str(path) for path in options.paths),
