@@ -155,7 +155,7 @@ def test_it_knows_the_words_that_the_readers_know() -> None:
     assert counted["type"]["enum"] == list(correlation.TYPES)
     assert set(counted) == set(correlation._KEYS)
     assert set(counted["condition"]["oneOf"][1]["properties"]) == {
-        *correlation.OPERATORS,
+        *correlation.COMPARED,
         "field",
         "percentile",
     }

@@ -168,13 +168,16 @@ def load_among(
     """The rules of `where`, and whether a file is of `where`.
 
     Those of `library` and those beside the files of `where` are loaded first: rules refer to each other, and
-    an id that is used twice is told of the later one. Molehunt's own come last: one may have been copied.
+    an id that is used twice is told of the later one. Molehunt's own come last, if any is referred to: one
+    may have been copied.
     """
     roots = {path.resolve() for path in where}
     folders = dict.fromkeys(path.parent for path in where if path.is_file())
     found = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
     beside = [path for path in found if path.resolve() not in roots]
-    pack = RulePack.load([*library, *beside, *where, bundled_rules()], placeholders=placeholders)
+    pack = RulePack.load([*library, *beside, *where], placeholders=placeholders)
+    if pack.errors or pack.notes or pack.anomalies:
+        pack = RulePack.load([*library, *beside, *where, bundled_rules()], placeholders=placeholders)
     return pack, lambda path: any(path.resolve().is_relative_to(root) for root in roots)
 
 

@@ -33,6 +33,7 @@ TACTICS: Final = (
 )  # fmt: skip
 OURS: Final = ("access", "remote-control", "exfiltration", "identity", "payment", "decisive", "durable")
 _ATTACK: Final = re.compile(rf"attack\.(t\d{{4}}(\.\d{{3}})?|(g|s|ds|m)\d{{4}}|{'|'.join(TACTICS)})")
+_ID: Final = re.compile(r"^id: *['\"]?([^'\"\s]+)", re.MULTILINE)
 _MOLEHUNT: Final = re.compile(rf"molehunt\.({'|'.join(OURS)}|signal-[a-z]+\d+)")
 _NEEDED: Final = {
     "id": "make one with `uuidgen`",
@@ -86,7 +87,11 @@ def check(
 
 def _as_ours(documents: Sequence[Document]) -> Iterator[Issue]:
     """Rules that have the id of one of molehunt's own and are no copies of it."""
-    known = {str(one.value.get("id")): one for one in documents_of([bundled_rules()])}
+    asked = {str(document.value.get("id")) for document in documents}
+    files = [
+        path for path in rule_files(bundled_rules()) if asked & set(_ID.findall(path.read_text("utf-8")))
+    ]
+    known = {str(one.value.get("id")): one for one in documents_of(files)}
     for document in documents:
         own = known.get(str(document.value.get("id")))
         if own is not None and own.value != document.value:

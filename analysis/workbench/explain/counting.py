@@ -5,7 +5,6 @@ Plain Python over each window, for stories that fit on a screen; `analysis.sigma
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import fsum
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from analysis.sigma.correlation import TEMPORAL, Correlation
+from analysis.sigma.correlation import COMPARED, TEMPORAL, Correlation
 from analysis.sigma.explain import as_text, explain, values_of
 from analysis.workbench.explain.nearest import misses
 
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from analysis.sigma.pack import RulePack
     from analysis.sigma.rule import Rule
 
-_COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
-    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le, "eq": operator.eq,
-    "neq": operator.ne,
-}  # fmt: skip
 _MEASURES: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "value_sum": fsum, "value_avg": fmean, "value_median": median,
 }  # fmt: skip
@@ -128,7 +123,7 @@ def _windows(one: Correlation, found: Sequence[Counted]) -> Iterator[str]:
         best = max(windows, key=lambda window: _measured(one, window)[0])
         number, words = _measured(one, best)
         known = one.expression is None and not (one.kind == "value_percentile" and one.tells_values_apart)
-        holds = all(_COMPARE[name](number, bound) for name, bound in one.bounds)
+        holds = all(COMPARED[name](number, bound) for name, bound in one.bounds)
         said = (", enough" if holds else ", not enough") if known else ""
         named = ", ".join(f"{name} {value}" for name, value in zip(one.group_by, group or (), strict=True))
         where = f"for {named}, " if named else ""
