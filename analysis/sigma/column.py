@@ -174,18 +174,18 @@ def _strange(kind: object) -> bool:
 def _encoded(texts: list[pl.Series], height: int) -> list[Column]:
     """Text columns, their distinct values numbered in order of appearance."""
     frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(texts)])
-    sparse = {name for name in frame.columns if frame[name].null_count()}
+    sparse = [series.name for series in frame if series.null_count()]
     # A Categorical of a private pool numbers values in order of appearance, and is the fastest way to do so.
     codes = frame.select(
         pl.col(name).drop_nulls().cast(pl.Categorical(pl.Categories.random())).to_physical().implode()
         for name in frame.columns
     )
-    owners = frame.select(pl.col(name).is_not_null().arg_true().implode() for name in sparse)
+    owners = frame.select(pl.col(sparse).is_not_null().arg_true().implode())
     numbers = {name: codes[name][0].to_numpy().astype(np.uint32, copy=False) for name in frame.columns}
     firsts = {name: first_of_each(codes) for name, codes in numbers.items()}
     places = {name: owners[name][0].to_numpy() for name in sparse}
     values = frame.select(
-        pl.col(name).gather(places[name][first] if name in sparse else first).implode()
+        pl.col(name).gather(places[name][first] if name in places else first).implode()
         for name, first in firsts.items()
     )
     return [Column(values[name][0], numbers[name], places.get(name), height) for name in frame.columns]

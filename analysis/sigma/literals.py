@@ -266,7 +266,10 @@ def _folded_bytes(values: pl.Series) -> tuple[Array, Array, Array]:
     """The bytes of texts, letters beyond ASCII without case, and where each text begins and ends."""
     if len(values) > _FEW:
         plain = spans(values)
-        return plain if plain[0].max(initial=0) < _BEYOND_ASCII else spans(fold_values(values))
+        if plain[0].max(initial=0) < _BEYOND_ASCII:
+            return plain
+        beyond = (values.str.len_bytes() != values.str.len_chars()).arg_true()
+        return spans(values.clone().scatter(beyond, fold_values(values.gather(beyond))))
     texts = values.to_list()  # Polars takes longer to begin than Python to do so few
     blob = "\n".join(texts)
     if blob.isascii():
