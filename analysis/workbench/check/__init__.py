@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from analysis.options import SITE, site_of
+from analysis.workbench.opened import working
 
 if TYPE_CHECKING:
     from analysis.workbench.check.issue import Issue
@@ -54,9 +55,10 @@ def command(
     from analysis.workbench.chosen import load_among  # noqa: PLC0415 - late, for speed
 
     where = paths or (bundled_rules(),)
-    pack, _ = load_among(where, library, site_of(site).placeholders)
-    documents = documents_of(where)
-    found = [issue for issue in check(pack, where, documents, strict=strict) if issue.kind not in ignore]
+    with working("checking rules"):
+        pack, _ = load_among(where, library, site_of(site).placeholders)
+        documents = documents_of(where)
+        found = [issue for issue in check(pack, where, documents, strict=strict) if issue.kind not in ignore]
     if as_json:
         for issue in found:
             click.echo(json.dumps(issue.as_json(), ensure_ascii=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from analysis.options import SITE, site_of
+from analysis.workbench.opened import working
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,8 +63,10 @@ def command(rules: tuple[Path, ...], events: Path, time_field: str | None, site:
     for _, path in pack.anomalies:
         click.echo(f"{path}: an anomaly rule learns from weeks of events; try it by rules backtest", err=True)
     source = _source(events)
-    for matches in numbered(pack, source, (time_field,) if time_field else CANDIDATES):
-        sys.stdout.buffer.write(_lines(matches, pack))
+    # On a terminal the matches themselves are the sign of life.
+    with nullcontext() if sys.stdout.isatty() else working(f"matching {events}"):
+        for matches in numbered(pack, source, (time_field,) if time_field else CANDIDATES):
+            sys.stdout.buffer.write(_lines(matches, pack))
     for unread in source.unread:
         place = "" if unread.line is None else f":{unread.line}"
         begins = f" (begins {unread.sample[:60]!r})" if unread.sample else ""
@@ -88,7 +92,7 @@ def _source(path: Path) -> Source:
     if len(found) != 1:
         raise click.ClickException(f"{path} holds {len(found)} files; give one file of JSON lines")
     if not isinstance(found[0], Source):
-        raise click.ClickException(f"{path} cannot be read: {found[0].reason}")
+        raise click.ClickException(f"{path}: {found[0].reason}")
     return found[0]
 
 
