@@ -100,7 +100,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     say("who is who")
     known = Known.of(lake, context)
     pack, rules, broken = _rules(options, context)
-    context.notes.extend(str(note) for note in pack.notes)
+    context.notes.extend(str(note) for note in (*(e for e in pack.errors if e.harmless), *pack.notes))
     examined = _Examined(pack, rules, context)
     for dataset, frame in ahead((batch.dataset, known.add(batch.frame)) for batch in lake.batches()):
         say(f"looking at {dataset}")
@@ -195,7 +195,7 @@ def _rules(options: Options, context: Context) -> tuple[RulePack, list[AnomalyRu
     """The Sigma rules, those with a learned threshold, and those that are written so that they cannot run."""
     folders = [*([] if options.no_bundled_rules else [bundled_rules()]), *options.rules]
     pack = RulePack.load(folders, placeholders=context.site.placeholders)
-    broken = [NotRun(str(error.path), error.path.name, str(error)) for error in pack.errors]
+    broken = [NotRun(str(e.path), e.path.name, str(e)) for e in pack.errors if not e.harmless]
     learned = []
     for document, path in pack.anomalies:
         try:

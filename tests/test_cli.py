@@ -128,6 +128,19 @@ def test_placeholders_of_rules_have_the_values_of_the_site_file(
     assert quick(OKTA, "--site", site).findings == []
 
 
+def test_what_keeps_no_rule_from_running_is_a_note(quick: Callable[..., Hunted], rules: Path) -> None:
+    text = RULE.replace("level: high", "level: enormous").replace("condition: selection", "condition: 1 of *")
+    (rules / "sign_in.yml").write_text(text.replace("  condition", "  other: {Nowhere: x}\n  condition"))
+    found = quick(OKTA)
+    assert found.findings
+    assert found.report["not_run"] == []
+    notes = "\n".join(found.report["notes"])
+    assert "'enormous' is not a valid Sigma rule level" in notes
+    assert (
+        "A sign-in: runs, but selection 'other' can never match: no event of category authentication" in notes
+    )
+
+
 def test_a_busy_lake_is_1_and_one_that_is_free_again_is_not(
     quick: Callable[..., Hunted], tmp_path: Path
 ) -> None:

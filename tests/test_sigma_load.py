@@ -130,6 +130,9 @@ def test_bytes_that_are_no_text_and_files_without_rights_are_named(tmp_path: Pat
         ("date", "'yesterday'", "yyyy-mm-dd"),
         ("tags", "[nodot]", "namespace.name"),
         ("confidence", "2", "from 0.0 to 1.0"),
+        ("taxonomy", "acme", "not known"),
+        ("related", "[5]", "must be maps"),
+        ("id", "[5]", "not what the specification says"),
     ],
 )
 def test_a_mistake_in_the_head_is_told_and_the_rule_runs_all_the_same(
@@ -223,6 +226,39 @@ def test_placeholders_are_filled_from_the_site(tmp_path: Path) -> None:
     pack = pack_of(tmp_path, text, placeholders={"admins": ["ann", "b*"]})
     assert pack.errors == []
     assert "any of ('corp-ann', 'corp-b*')" in str(pack.rules[0].condition)
+
+
+def test_what_the_specification_allows_in_the_head_is_no_mistake(tmp_path: Path) -> None:
+    text = rule_text(
+        "  s: {a: b}\n  condition: s",
+        falsepositives="Unknown",
+        related="[{id: 11111111-1111-4111-8111-111111111113, type: correlation}]",
+        taxonomy="sigma",
+        date="2026-01-05",
+        modified="2026-01-06",
+        scope="[server]",
+        license="MIT",
+        custom="{a: [1]}",
+    )
+    pack = pack_of(tmp_path, text)
+    assert pack.errors == []
+    assert pack.rules[0].falsepositives == ("Unknown",)
+
+
+def test_logsources_are_read_in_lower_case(tmp_path: Path) -> None:
+    text = GOOD.replace("{product: test}", "{product: Windows, service: Sysmon}")
+    (rule,) = pack_of(tmp_path, text, taxonomy=Taxonomy()).rules
+    assert str(rule.logsource) == "product windows, service sysmon"
+    assert rule.source is not None
+
+
+@pytest.mark.parametrize(
+    "source", ["[windows]", "{product: [a]}", "{product: 5}", "{definition: x}", "windows"]
+)
+def test_a_logsource_that_says_nothing_is_told(source: str, tmp_path: Path) -> None:
+    pack = pack_of(tmp_path, GOOD.replace("{product: test}", source))
+    assert pack.rules == ()
+    assert "logsource" in pack.errors[0].message or "must be a text" in pack.errors[0].message
 
 
 def test_the_bundled_rules_are_found_in_a_checkout() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_CONFIDENCE: Final = 0.5
+_TAXONOMIES: Final = ("sigma", "ecs", "")
 DEFAULT_CATEGORY: Final = "access"
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _SIGNAL: Final = re.compile(r"molehunt\.signal-(.+)", re.IGNORECASE)
@@ -112,6 +113,10 @@ def read_header(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
     """
     value = document.value
     parsed, errors = _checked(document)
+    spoken = value.get("taxonomy")
+    if isinstance(spoken, str) and spoken.lower() not in _TAXONOMIES:
+        message = f"taxonomy {spoken!r} is not known; its names are read as Sigma's and ECS's"
+        errors.append(document.error(f"{message} (the rule runs all the same)", "taxonomy"))
     tags = tuple(str(tag) for tag in _listed(value.get("tags")))
     confidence = value.get("confidence", DEFAULT_CONFIDENCE)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
@@ -146,15 +151,17 @@ def _checked(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
 
     It checks some keys as if they were texts. Where one is not, each is looked at by itself.
     """
-    value = document.value
+    value = dict(document.value)
+    if isinstance(value.get("falsepositives"), str):
+        value["falsepositives"] = [value["falsepositives"]]  # the specification's schema has a text, too
     try:
         parsed, problems = SigmaRule.from_dict_common_params(value, collect_errors=True)
     except (AttributeError, TypeError, ValueError, KeyError, SigmaError):
         parsed, problems, errors = {}, [], []
-        for key in value:
+        for key, said in value.items():
             try:
                 alone, wrong = SigmaRule.from_dict_common_params(
-                    {"title": "t", key: value[key]}, collect_errors=True
+                    {"title": "t", key: said}, collect_errors=True
                 )
             except (AttributeError, TypeError, ValueError, KeyError, SigmaError):
                 message = (
