@@ -124,9 +124,10 @@ def _with_params(frame: pl.DataFrame, table: pl.DataFrame, paths: list[str]) -> 
     longest = lists.list.len().max()
     if not isinstance(longest, int):
         return frame
-    return frame.with_columns(
-        lists.list.get(at, null_on_oob=True).alias(f"{EVENT_DATA}param{at + 1}") for at in range(longest)
-    )
+    unnamed = {
+        f"{EVENT_DATA}param{at + 1}": pl.lit(lists.list.get(at, null_on_oob=True)) for at in range(longest)
+    }
+    return values.added(frame, unnamed)  # other events of the batch may have data of that very name
 
 
 def _typed(table: pl.DataFrame, path: str, dtype: pl.DataType) -> pl.Expr:
