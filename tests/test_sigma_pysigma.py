@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetection, SigmaDetectionItem
 from sigma_cases import TRUTH
 
-from analysis.sigma import tree
+from analysis.sigma import RulePack, tree
 from analysis.sigma.detection import Reading, read_keyword, read_selection, read_value
 from analysis.sigma.documents import RuleProblem, read
 
@@ -94,3 +95,17 @@ def test_selections_mean_what_pysigma_reads() -> None:
             assert ours == other, f"{path}: {name}"
             compared += 1
     assert compared > 2 * len(RULES)
+
+
+@pytest.mark.skipif(not RULES, reason=f"{TRUTH / 'sigmahq'} is not here")
+def test_rules_with_placeholders_load_once_the_site_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLEHUNT_CACHE", "")
+    folder = TRUTH / "sigmahq" / "rules-placeholder"
+    named: dict[str, list[str]] = {}
+    for _ in range(5):  # a rule tells of one at a time
+        errors = RulePack.load([folder], placeholders=named).errors
+        asked = [re.search("placeholder %(.+?)% has no value", error.message) for error in errors]
+        assert None not in asked
+        named |= {found[1]: ["10.0.0.1", "other*"] for found in asked if found}
+    assert len(named) > 20
+    assert RulePack.load([folder], placeholders=named).errors == []
