@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from sigma.backends.molehunt import MolehuntBackend
 from sigma.collection import SigmaCollection
-from sigma.pipelines.molehunt import molehunt_pipeline
+from sigma.pipelines.molehunt.pipeline import molehunt_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -78,6 +79,20 @@ KINDS = {
         rules=st.just(("rb", "ra", "rc")),
         bounds=st.just(()),
         condition=st.just(("and", ("rule", 2), ("and", ("rule", 0), ("rule", 1)))),
+    ),
+    "a count, and then a rule": st.builds(
+        lambda groups, inner, kind: Asked(
+            kind, (replace(inner, groups=groups), "rb"), groups, (("gte", 2.0),), span=30
+        ),
+        GROUPS,
+        st.sampled_from(
+            [
+                Asked("event_count", ("ra",), bounds=(("gte", 2.0),), span=20, name="inner"),
+                Asked("value_count", ("ra", "rc"), (), (("gt", 1.0),), ("host",), span=40, name="inner"),
+                Asked("temporal", ("ra", "rc"), bounds=(("gte", 2.0),), span=40, name="inner"),
+            ]
+        ),
+        st.sampled_from(["temporal", "temporal_ordered"]),
     ),
     "aliases": asked(
         "temporal",

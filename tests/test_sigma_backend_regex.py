@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-BETWEEN = "\ufdd0"
+BETWEEN = "\u241f"
 Network: TypeAlias = IPv4Network | IPv6Network
 
 

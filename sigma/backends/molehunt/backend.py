@@ -114,13 +114,14 @@ class MolehuntBackend(TextQueryBackend):
     ) -> list[Any]:
         """The statement for a correlation."""
         try:
-            return list(super().convert_correlation_rule(rule, output_format, method, callback))
+            queries = super().convert_correlation_rule(rule, output_format, method, callback)
         except SigmaError as error:
             error.source = error.source or rule.source
             if not self.collect_errors:
                 raise
             self.errors.append((rule, error))  # type: ignore[arg-type]  # annotated too narrowly
             return []
+        return list(queries) if rule._output else []  # noqa: SLF001 - pySigma 1 forgets it
 
     def _correlation(
         self,

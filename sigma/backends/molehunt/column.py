@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sigma.backends.molehunt.table import Kind
 
-# Before, between and after the values of a list: a code point that Unicode keeps free of any meaning.
-BETWEEN: Final = "\ufdd0"
+# Before, between and after the values of a list: the picture of a separator, which no log has in a value.
+BETWEEN: Final = "\u241f"
 _MARK: Final = f"'{BETWEEN}'"
 _DOTTED_I: Final = ("\u0130", "i\u0307")  # İ, and what its lower case is; one engine makes a plain i of it
 _DECIMAL: Final = "'^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$'"

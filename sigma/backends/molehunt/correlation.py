@@ -6,7 +6,7 @@ as many events as are asked for, what was seen last by running maxima, and what 
 values, their sum) by joining events to those of the same group in the two spans of time around theirs: work
 that grows with the square of the events in one window, as nothing that both engines run avoids.
 
-The meaning is that of rules/README.md. Refused is what one look at each window cannot answer: correlations of
+The meaning is that of rules/README.md. Refused is what one look at each window cannot answer: counts of
 correlations, upper bounds and denials of what grows as events arrive (they are asked of every window that an
 event is in), the percentile of an event's own value, and several rules with different fields where events are
 counted.
@@ -32,7 +32,6 @@ from analysis.sigma.fold import UNLIKE_LOWER
 if TYPE_CHECKING:
     from sigma.backends.molehunt.table import Table
     from sigma.correlations import SigmaCorrelationCondition, SigmaRuleReference
-    from sigma.rule import SigmaRule
 
 GROWING: Final = ("event_count", "value_count", "value_sum")
 _MEASURES: Final = {
@@ -52,10 +51,13 @@ class CorrelationQuery:
         rule: whose references are resolved and have been through the pipelines.
         table: where the events are.
         time: the column that says when an event was.
+        name: to tell its parts from those of a correlation that counts it.
     """
 
-    def __init__(self, rule: SigmaCorrelationRule, table: Table, time: str) -> None:
+    def __init__(self, rule: SigmaCorrelationRule, table: Table, time: str, name: str = "1") -> None:
         self._rule = rule
+        self._name = name
+        self._events = literal.name(f"matched events {name}")
         self._table = table
         self._time = field_of(time)
         self._fields = list(dict.fromkeys(rule.group_by or ()))
@@ -69,59 +71,94 @@ class CorrelationQuery:
         Raises:
             SigmaError: SQL cannot say it, with the reason.
         """
-        if self._kind == "event_count":
-            body = self._counted()
-        elif self._kind in _MEASURES:
-            body = self._measured()
-        else:
-            body = Seen(self._rule, self._groups, self._span).text('"matched events"')
         named = zip(self._groups, self._fields, strict=True)
         shown = [f"{group} AS {literal.name(field)}" for group, field in named]
         shown.append(f'"at" AS {literal.name(self._time.name)}')
-        return (
-            f'WITH "matched events" AS (\n{self._matched()}\n)\n'
-            f"SELECT DISTINCT {', '.join(shown)}\nFROM (\n{body}\n) AS held"
-        )
+        held, parts = self._held()
+        return f"WITH {_listed(parts)}\nSELECT DISTINCT {', '.join(shown)}\nFROM (\n{held}\n) AS held"
+
+    def _held(self) -> tuple[str, dict[str, str]]:
+        """The moments and groups at which the condition holds, and the named parts that this refers to."""
+        parts = self._matched()
+        if self._kind == "event_count":
+            return self._counted(), parts
+        if self._kind in _MEASURES:
+            return self._measured(), parts
+        return Seen(self._rule, self._groups, self._span).text(self._events), parts
 
     # --- the events that are counted ----------------------------------------------------------------------
 
-    def _matched(self) -> str:
+    def _matched(self) -> dict[str, str]:
         """When, in which group, by which rule and with which value; each event once in each group."""
-        parts = [self._of(index, *part) for index, part in enumerate(self._counted_as())]
-        found = "\nUNION ALL\n".join(query for queries, _ in parts for query in queries)
-        listed = any(listed for _, listed in parts)
+        queries: list[str] = []
+        parts: dict[str, str] = {}
+        listed = False
+        for index, (reference, asked) in enumerate(self._counted_as()):
+            if asked is None:
+                query, inner = self._passed_on(index, reference)
+                queries.append(query)
+                parts |= inner
+            else:
+                found, several = self._of(index, reference, asked)
+                queries += found
+                listed |= several
         texts = [*self._groups, *(['"value"'] if self._kind == "value_count" else [])]
         folded = [f"{without_case(name, _ALL_LETTERS)} AS {name}" for name in texts]
         others = [name for name in ('"rule"', '"at"', '"value"') if name not in texts]
         columns = ", ".join([*folded, *others, *(['"event"'] if listed else [])])
         known = " AND ".join(f"{name} IS NOT NULL" for name in ['"at"', *self._groups])
         every = "DISTINCT " if listed else ""
-        return f"SELECT {every}{columns} FROM (\n{found}\n) AS every\nWHERE {known}"
+        together = "\nUNION ALL\n".join(queries)
+        parts[self._events] = f"SELECT {every}{columns} FROM (\n{together}\n) AS every\nWHERE {known}"
+        return parts
 
-    def _counted_as(self) -> list[tuple[SigmaRuleReference, tree.Node]]:
-        """What is asked of events, rule by rule, or for all rules together where an event counts once."""
+    def _counted_as(self) -> list[tuple[SigmaRuleReference, tree.Node | None]]:
+        """What is asked of events, rule by rule, or for all rules together where an event counts once.
+
+        Of a correlation that is counted, nothing is asked.
+        """
         references = self._rule.referenced_rules
-        asked = [(reference, condition_of(self._plain(reference))) for reference in references]
-        if self._kind.startswith("temporal") or len(asked) == 1:
+        asked = [
+            (one, None if isinstance(one.rule, SigmaCorrelationRule) else condition_of(one.rule))
+            for one in references
+        ]
+        if self._kind.startswith("temporal"):
             return asked
-        read = {
-            tuple(self._field(name, one) for name in (*self._fields, *self._named())) for one in references
-        }
-        if len(read) > 1:
+        nodes = [node for _, node in asked if node is not None]
+        if len(nodes) < len(asked):
+            raise SigmaFeatureNotSupportedByBackendError(
+                f"a {self._kind} of another correlation: in SQL only a temporal one can count those",
+                source=self._rule.source,
+            )
+        named = (*self._fields, *self._named())
+        if len({tuple(self._field(name, one) for name in named) for one in references}) > 1:
             raise SigmaFeatureNotSupportedByBackendError(
                 "its rules name the fields to group by or to measure differently: in SQL an event that "
                 "several of them match would count more than once",
                 source=self._rule.source,
             )
-        return [(references[0], tree.Or(tuple(node for _, node in asked)))]
+        return [(references[0], tree.Or(tuple(nodes)))]
 
-    def _plain(self, reference: SigmaRuleReference) -> SigmaRule:
-        if isinstance(reference.rule, SigmaCorrelationRule):
+    def _passed_on(self, index: int, reference: SigmaRuleReference) -> tuple[str, dict[str, str]]:
+        """The moments at which another correlation holds, in the same groups, and the named parts of that."""
+        inner = CorrelationQuery(
+            cast("SigmaCorrelationRule", reference.rule),
+            self._table,
+            self._time.name,
+            f"{self._name}.{index}",
+        )
+        if set(inner._fields) != set(self._fields) or any(
+            self._field(name, reference) != field_of(name) for name in self._fields
+        ):
             raise SigmaFeatureNotSupportedByBackendError(
-                f"it counts another correlation ({reference.reference}); in SQL only rules can be counted",
+                f"it counts another correlation ({reference.reference}) with other fields to group by; in "
+                "SQL they must be the same",
                 source=self._rule.source,
             )
-        return reference.rule
+        held, parts = inner._held()
+        theirs = [inner._groups[inner._fields.index(name)] for name in self._fields]
+        same = "".join(f", {their} AS {mine}" for their, mine in zip(theirs, self._groups, strict=True))
+        return f'SELECT {index} AS "rule", "at"{same}, NULL AS "value" FROM (\n{held}\n) AS held', parts
 
     def _of(self, index: int, reference: SigmaRuleReference, asked: tree.Node) -> tuple[list[str], bool]:
         """The events that are asked for, and whether one may be in several groups."""
@@ -138,13 +175,14 @@ class CorrelationQuery:
         for group, field in zip(self._groups, fields, strict=True):
             column = values.column(field)
             shown.append(f"{f'UNNEST({column.sql})' if column.several else values.text(field)} AS {group}")
-        if lists:
+        listed = bool(lists) and not self._kind.startswith("temporal")
+        if listed:  # one event with the same value twice counts once
             shown.append(f'{values.event()} AS "event"')
         # A list without values gives no row: the event itself ends a window all the same.
         each = [value, "NULL"] if value.startswith("UNNEST(") else [value]
         if lists and len(each) > 1:
             raise self._several(self._named()[0], f"measured beside {lists[0].columns[0]}")
-        return [values.query(where, ", ".join([*shown, f'{one} AS "value"'])) for one in each], bool(lists)
+        return [values.query(where, ", ".join([*shown, f'{one} AS "value"'])) for one in each], listed
 
     def _field(self, name: str, reference: SigmaRuleReference) -> tree.Field:
         """A field of the correlation in the events of one rule, by the aliases."""
@@ -194,13 +232,13 @@ class CorrelationQuery:
         bound = self._bound()
         least = math.ceil(bound.count) if bound.op.name == "GTE" else math.floor(bound.count) + 1
         if least <= 1:
-            return 'SELECT * FROM "matched events" AS seen'
+            return f"SELECT * FROM {self._events} AS seen"
         partition = f"PARTITION BY {', '.join(self._groups)} " if self._groups else ""
         window = f'({partition}ORDER BY "at")'
         looks = f'LEAD("at") OVER {window} AS "next", LAG("at", {least - 1}) OVER {window} AS "first"'
         # Of events of one moment the last has all of them behind it.
         return (
-            f'SELECT * FROM (\n  SELECT *, {looks}\n  FROM "matched events"\n) AS seen\n'
+            f"SELECT * FROM (\n  SELECT *, {looks}\n  FROM {self._events}\n) AS seen\n"
             f'WHERE ("next" IS NULL OR "next" > "at") AND "first" >= "at" - {self._span}'
         )
 
@@ -228,12 +266,16 @@ class CorrelationQuery:
         mine = ", ".join([*(f"a.{group}" for group in self._groups), 'a."at"'])
         return (
             f'SELECT * FROM (\n  SELECT {mine}, {measure} AS "measured"\n'
-            f'  FROM (SELECT DISTINCT {shown}"at", {spans} AS "span" FROM "matched events") AS a\n'
-            f'  JOIN (\n    SELECT {shown}"at" AS "when", "value", {spans} AS "span" FROM "matched events"\n'
+            f'  FROM (SELECT DISTINCT {shown}"at", {spans} AS "span" FROM {self._events}) AS a\n'
+            f'  JOIN (\n    SELECT {shown}"at" AS "when", "value", {spans} AS "span" FROM {self._events}\n'
             "    UNION ALL\n"
-            f'    SELECT {shown}"at" AS "when", "value", {spans} + 1 AS "span" FROM "matched events"\n'
+            f'    SELECT {shown}"at" AS "when", "value", {spans} + 1 AS "span" FROM {self._events}\n'
             f'  ) AS b ON a."span" = b."span"{same}\n'
             f'  WHERE b."when" <= a."at" AND b."when" >= a."at" - {self._span}\n'
             f"  GROUP BY {mine}\n) AS measures\n"
             f'WHERE "measured" {OPERATORS[bound.op.name.lower()]} {literal.number(bound.count)}'
         )
+
+
+def _listed(parts: dict[str, str]) -> str:
+    return ",\n".join(f"{name} AS (\n{query}\n)" for name, query in parts.items())

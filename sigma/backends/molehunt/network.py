@@ -18,7 +18,7 @@ _HEX: Final = "0123456789abcdef"
 _GROUPS: Final = 8
 _QUADS: Final = 6  # groups before an address whose end is written as IPv4
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
-_ZONE: Final = r"(?:%[^%/\x{fdd0}]+)?"
+_ZONE: Final = r"(?:%[^%/\x{241f}]+)?"
 
 
 def pattern(network: IPv4Network | IPv6Network) -> str:

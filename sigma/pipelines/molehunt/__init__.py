@@ -1,7 +1,7 @@
-"""Sigma's names as those of molehunt's lake: `sigma convert -p molehunt`."""
+"""Sigma's names as those of molehunt's lake: `sigma convert -p molehunt`; ECS names for Kusto."""
 
-from sigma.pipelines.molehunt.pipeline import molehunt_pipeline
+from sigma.pipelines.molehunt.pipeline import kusto_pipeline, molehunt_pipeline
 
-pipelines = {"molehunt": molehunt_pipeline}
+pipelines = {"molehunt": molehunt_pipeline, "molehunt_kusto": kusto_pipeline}
 
-__all__ = ["molehunt_pipeline", "pipelines"]
+__all__ = ["pipelines"]

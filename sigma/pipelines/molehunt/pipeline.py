@@ -1,11 +1,13 @@
-"""The pipeline `molehunt`: fields and logsources of Sigma as columns and datasets of the lake.
+"""The pipeline `molehunt`: Sigma's fields and logsources as the lake has them; and one for Kusto.
 
 The tables are molehunt's own, `analysis/sigma/fields.toml` and `logsources.yaml`: there is no second one.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sigma.backends.molehunt.as_molehunt import BETWEEN_COLUMNS, AsRead
@@ -18,6 +20,8 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
 from sigma.types import SigmaFieldReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from analysis.sigma import tree
     from analysis.sigma.taxonomy import Logsource
 
@@ -30,6 +34,38 @@ def molehunt_pipeline() -> ProcessingPipeline:
         allowed_backends=frozenset({"molehunt"}),
         items=[ProcessingItem(LakeNames(), identifier="molehunt_names")],
     )
+
+
+def kusto_pipeline() -> ProcessingPipeline:
+    """ECS names as a table of Log Analytics can have them, for rules that name their fields in ECS."""
+    return ProcessingPipeline(
+        name="ECS names as columns of a Log Analytics table: underscores for dots",
+        priority=20,
+        allowed_backends=frozenset({"kusto"}),
+        items=[ProcessingItem(Underscores(), identifier="molehunt_underscores")],
+    )
+
+
+@dataclass
+class Underscores(PreprocessingTransformation):
+    """Writes every field with underscores for what is no letter or digit.
+
+    A column of Log Analytics is called so
+    (https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table); pySigma's Kusto backend puts
+    other names into single quotes, which are texts to Kusto.
+    """
+
+    def apply(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
+        """Change the rule in place."""
+        super().apply(rule)
+        if isinstance(rule, SigmaRule):
+            for detection in rule.detection.detections.values():
+                _name(detection, _underscored)
+            rule.fields = [_underscored(name) for name in rule.fields or ()]
+
+
+def _underscored(name: str) -> str:
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
 @dataclass
@@ -51,7 +87,7 @@ class LakeNames(PreprocessingTransformation):
             return
         source = _source_of(rule)
         for detection in rule.detection.detections.values():
-            _name(detection, source)
+            _name(detection, partial(_columns, source=source))
         rule.fields = [_columns(name, source) for name in rule.fields or ()]
         _ask_for(rule, source)
 
@@ -68,31 +104,32 @@ def _columns(name: str, source: Logsource) -> str:
     return BETWEEN_COLUMNS.join(Taxonomy().field(name, source).columns)
 
 
-def _name(detection: SigmaDetection, source: Logsource) -> None:
+def _name(detection: SigmaDetection, named: Callable[[str], str]) -> None:
+    """Give every field of a detection the name that `named` says."""
     for item in detection.detection_items:
         if isinstance(item, SigmaDetection):
-            _name(item, source)
+            _name(item, named)
             continue
         if item.field is not None:
-            item.field = _columns(item.field, source)
+            item.field = named(item.field)
         for value in item.value:
             if isinstance(value, SigmaFieldReference):
-                value.field = _columns(value.field, source)
+                value.field = named(value.field)
             elif isinstance(value, AsRead):
-                value.value = _named(value.value, source)
+                value.value = _referring(value.value, named)
         item.disable_conversion_to_plain()
 
 
-def _named(value: tree.Value, source: Logsource) -> tree.Value:
+def _referring(value: tree.Value, named: Callable[[str], str]) -> tree.Value:
     """A value that may refer to another field."""
     from analysis.sigma import tree  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.taxonomy import Taxonomy  # noqa: PLC0415 - late, for speed
 
     match value:
         case tree.Reference(field):
-            return replace(value, field=Taxonomy().field(field.name, source))
+            columns = tuple(named(field.name).split(BETWEEN_COLUMNS))
+            return replace(value, field=tree.Field(field.name, columns))
         case tree.AnyOf(values):
-            return tree.AnyOf(tuple(_named(one, source) for one in values))
+            return tree.AnyOf(tuple(_referring(one, named) for one in values))
     return value
 
 
@@ -150,7 +187,8 @@ def _name_groups(rule: SigmaCorrelationRule) -> None:
         own = {one.reference: field for one, field in given.mapping.items()} if given else {}
         mapping = {
             reference: _columns(own.get(reference.reference, name), _source_of(reference.rule))
-            for reference in rule.referenced_rules
             if isinstance(reference.rule, SigmaRule)
+            else own.get(reference.reference, name)
+            for reference in rule.referenced_rules
         }
         rule.aliases.aliases[name] = SigmaCorrelationFieldAlias(name, mapping)
