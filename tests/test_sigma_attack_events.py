@@ -163,6 +163,17 @@ def asks_text_of_a_truth(case: Case, count: int) -> bool:
     return case.row["theirs"] == 0 and len(written) == count
 
 
+def asks_for_empty_text(case: Case, count: int) -> bool:
+    """The rule asks for `''`, and the events have just that."""
+    asked = {
+        item.field.name
+        for item in tree.items(case.rule.condition)
+        if item.field and tree.Text(()) in item.values
+    }
+    empty = [event for event in case.matched if any(case.data(event).get(name) == "" for name in asked)]
+    return case.row["theirs"] == 0 and len(empty) == count
+
+
 def names_what_the_event_has_twice(case: Case, count: int) -> bool:
     """Without the event's own field of that name, the rule finds what theirs found."""
     column = f"winlog.event_data.{case.row['field']}"
@@ -186,6 +197,7 @@ PROOFS: dict[str, Callable[[Case, int], bool]] = {
     "unnamed_data": reads_data_without_names,
     "keywords": has_keywords,
     "truth": asks_text_of_a_truth,
+    "empty_text": asks_for_empty_text,
     "two_values": names_what_the_event_has_twice,
     "spelling": is_spelled_in_two_ways,
 }

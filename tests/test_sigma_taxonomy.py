@@ -271,3 +271,32 @@ def test_frames_without_the_column_are_no_error(tmp_path: Path) -> None:
     text = "title: t\nlogsource: {category: antivirus}\ndetection: {s: {Signature: x}, condition: s}\n"
     pack = pack_of(tmp_path, text, taxonomy=Taxonomy())
     assert pack.match(pl.DataFrame({"event.provider": ["x"]}), "x").height == 0
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ("StartModule: ''", True),
+        ("StartModule: ['', x]", True),
+        ("StartModule|neq: ''", False),
+        ("TargetImage: ''", False),
+        ("TargetImage: ['', x]", False),
+        ("TargetImage|neq: ''", True),
+        ("Nowhere: ''", True),
+        ("StartModule|contains: 'x'", False),
+    ],
+)
+def test_empty_text_is_no_value_in_events_of_the_sensors(
+    selection: str, *, expected: bool, source: Made, tmp_path: Path
+) -> None:
+    data = {"TargetImage": r"C:\Windows\System32\lsass.exe", "StartModule": ""}
+    event = windows(8, SYSMON, "Microsoft-Windows-Sysmon/Operational", **data)
+    logsource = "category: create_remote_thread, product: windows"
+    assert found(source, tmp_path, event, logsource, selection) == expected
+
+
+def test_a_rule_that_asks_for_empty_text_can_run_without_the_column(tmp_path: Path) -> None:
+    text = "title: t\nlogsource: {category: dns}\ndetection: {s: {account: ''}, condition: s}\n"
+    pack = pack_of(tmp_path, text, taxonomy=Taxonomy())
+    assert pack.plan({"zeek.dns": ["dns.question.name"]}) == []
+    assert pack.match(pl.DataFrame({"dns.question.name": ["a"]}), "zeek.dns").height == 1

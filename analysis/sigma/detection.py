@@ -31,10 +31,12 @@ class Reading:
     Attributes:
         field_of: the columns of a field name.
         placeholders: values for `%name%` under the modifier `expand`.
+        empties: whether events can have text of no length. Where they cannot, it is asked for as no value.
     """
 
     field_of: Callable[[str], tree.Field]
     placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    empties: bool = True
 
 
 def read_detection(detection: object, reading: Reading, at: Keys = ("detection",)) -> tree.Node:
@@ -129,11 +131,14 @@ class _Reader:
             if self.values > MAX_VALUES:
                 message = f"the selections ask for more than {MAX_VALUES} values; split the rule"
                 raise RuleProblem(message, here)
+        every = "all" in modifiers
+        if tree.Text(()) in values and field_name and not self.reading.empties and not every:
+            values.append(tree.Null())
         return tree.Item(
             selection=name,
             field=self.reading.field_of(field_name) if field_name else None,
             values=tuple(values),
-            every="all" in modifiers,
+            every=every,
             negated="neq" in modifiers,
         )
 

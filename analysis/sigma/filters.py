@@ -186,7 +186,7 @@ def placed(
 
     def condition(source: Logsource) -> tree.Node:
         if source not in conditions:
-            reading = Reading(lambda name: taxonomy.field(name, source), placeholders)
+            reading = Reading(lambda name: taxonomy.field(name, source), placeholders, taxonomy.empties)
             read = read_detection(one.detection, reading, ("filter",))
             conditions[source] = _called(read, one.title)
         return conditions[source]

@@ -212,7 +212,7 @@ def read_rule(
     header, errors = read_header(document)
     try:
         source = read_logsource(document.value.get("logsource"))
-        reading = Reading(lambda name: taxonomy.field(name, source), placeholders)
+        reading = Reading(lambda name: taxonomy.field(name, source), placeholders, taxonomy.empties)
         condition = read_detection(document.value.get("detection"), reading)
     except RuleProblem as problem:
         return None, [*errors, document.error(str(problem), *problem.keys)]

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
@@ -43,7 +43,13 @@ class Logsource:
 
 
 class Taxonomy:
-    """Names of fields and logsources, resolved through the tables."""
+    """Names of fields and logsources, resolved through the tables.
+
+    Attributes:
+        empties: whether events can have text of no length. Sensors write none (`schema.conform`).
+    """
+
+    empties: ClassVar[bool] = False
 
     def field(self, name: str, source: Logsource) -> tree.Field:
         """The columns that may hold the field `name` in a rule on `source`.
@@ -63,6 +69,8 @@ class Taxonomy:
 
 class AsWritten(Taxonomy):
     """Rules over events as they are: each field is the column of its name, and any event will do."""
+
+    empties: ClassVar[bool] = True
 
     def field(self, name: str, source: Logsource) -> tree.Field:  # noqa: ARG002 - the same for every source
         """The column `name`."""
