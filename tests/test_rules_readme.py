@@ -87,6 +87,7 @@ def test_what_the_page_shows_happens(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "tune",
         "diff",
         "coverage",
+        "convert",
         "list",
     }
 
