@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,16 @@ def read_rules(named: Sequence[str], library: Sequence[Path]) -> tuple[Asked, li
         else:
             wanted.append(meant)
     rules = [document for document in wanted if "filter" not in document.value]
+    asked = Asked(rules, [one for one in wanted if "filter" in one.value], known)
     silent = {id(known[name]) for rule in rules for name in _silenced(rule) if name in known}
-    spoken = [rule for rule in rules if id(rule) not in silent]
-    return Asked(spoken, [one for one in wanted if "filter" in one.value], known), failures
+    heard: set[int] = set()
+    for rule in rules:
+        if id(rule) not in silent:
+            with suppress(LookupError):  # told when it is converted
+                heard |= {id(one) for one in asked.counted(rule)}
+    # What speaks through another has been heard; what counts itself in a circle has not.
+    asked.wanted[:] = [rule for rule in rules if not (id(rule) in silent and id(rule) in heard)]
+    return asked, failures
 
 
 def counts(document: Document) -> list[str]:

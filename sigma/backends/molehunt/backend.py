@@ -57,9 +57,8 @@ class MolehuntBackend(TextQueryBackend):
         lake: object = None,
         columns: Mapping[str, pl.DataType] | None = None,
         time: object = "@timestamp",
-        **backend_options: Any,  # noqa: ANN401 - pySigma's signature
     ) -> None:
-        super().__init__(processing_pipeline, collect_errors, **backend_options)
+        super().__init__(processing_pipeline, collect_errors)
         self._table_name = str(table)
         self._lake = lake
         self._columns = columns
