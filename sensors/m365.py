@@ -201,6 +201,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
             for path, names in PAIRS.items()
             for name in names
         ),
+        # Whole as well: rules look for the name of a parameter anywhere in its list.
+        *(text(frame, path).alias(f"molehunt.m365.{path}") for path in ("Parameters", "OperationProperties")),
         text(frame, "OrganizationId").str.to_lowercase().alias("organization.id"),
         # Elastic's convention: the tenant is the host of what happens in it.
         text(frame, "OrganizationId").str.to_lowercase().alias("host.id"),

@@ -247,6 +247,16 @@ def test_what_other_shippers_write_is_found_by_sigmas_names(
     assert found(source, tmp_path, event, logsource, selection)
 
 
+def test_a_parameter_of_an_exchange_command_is_found_by_its_name(source: Made, tmp_path: Path) -> None:
+    event = {
+        "CreationTime": "2026-01-02T03:04:05", "Id": "1", "Operation": "Set-Mailbox", "RecordType": 1,
+        "OrganizationId": "o", "UserType": 2, "Workload": "Exchange", "UserId": "a@b.test",
+        "Parameters": [{"Name": "ForwardingSmtpAddress", "Value": "smtp:x@y.test"}],
+    }  # fmt: skip
+    selection = "Operation: set-mailbox, Parameters|contains: ForwardingSmtpAddress"
+    assert found(source, tmp_path, event, "product: m365, service: audit", selection)
+
+
 def test_every_column_that_a_name_means_can_be_there() -> None:
     tables = [TABLES["names"], *TABLES["products"].values()]
     columns = {
