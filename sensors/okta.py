@@ -47,6 +47,7 @@ FIELDS: Final = {
     "client.as.organization.name": "securityContext.asOrg",
     "okta.uuid": "uuid",
     "okta.event_type": "eventType",
+    "okta.legacy_event_type": "legacyEventType",
     "okta.display_message": "displayMessage",
     "okta.severity": "severity",
     "okta.outcome.result": "outcome.result",
