@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -318,3 +322,27 @@ def test_a_backend_that_breaks_loses_no_other_rule(tmp_path: Path, monkeypatch: 
     result = run(written(tmp_path / "a.yml", good(), bad), status=1)
     assert "-- Rule good" in result.stdout
     assert "Bad: the backend molehunt fails (ZeroDivisionError: oh" in result.stderr
+
+
+def test_what_the_page_shows_of_other_systems_runs(tmp_path: Path) -> None:
+    page = (RULES / "README.md").read_text("utf-8")
+    section = page[page.index("## Other systems") : page.index("## In an editor")]
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", section, re.DOTALL)
+    assert [language for language, _ in blocks] == ["sh", "python"]
+    (tmp_path / "samples").symlink_to(Path(__file__).resolve().parents[1] / "samples")
+    shell, code = (text for _, text in blocks)
+    program = written(
+        tmp_path / "bin" / "molehunt", f"#!{sys.executable}\nfrom analysis.cli import main\nmain()\n"
+    )
+    program.chmod(0o755)
+    home = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+    }
+    subprocess.run(["sh", "-euc", shell], cwd=tmp_path, env=home, check=True, capture_output=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=home, check=True, capture_output=True, text=True
+    ).stdout
+    assert "shape: (4, " in shown
+    assert re.search(r"\b4\b[^\d]*$", shown)
