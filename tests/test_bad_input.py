@@ -249,7 +249,7 @@ def test_a_rule_with_a_syntax_error(beside_good: Run, tmp_path: Path) -> None:
     checked = run("rules", "check", tmp_path / "rules")
     assert checked.exit_code == 1
     (said,) = (text for text in checked.stdout.splitlines() if "broken.yml" in text)
-    assert said == why
+    assert said == f"{why} [load]"
     assert len(said.partition(broken.name)[2]) > len(":12: wrong")  # it says what is wrong and what to do
 
 

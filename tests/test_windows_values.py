@@ -379,7 +379,9 @@ def test_devices(device: str, maker: str | None, model: str | None, serial: str 
 
 
 def test_data_without_names_leave_the_named_ones_of_other_events_alone() -> None:
-    head = '{"Event":{"System":{"Provider":{"#attributes":{"Name":"X"}},"EventID":1,"Channel":"X","TimeCreated":'
+    head = (
+        '{"Event":{"System":{"Provider":{"#attributes":{"Name":"X"}},"EventID":1,"Channel":"X","TimeCreated":'
+    )
     head += '{"#attributes":{"SystemTime":"2026-01-02T03:04:05Z"}}},"EventData":'
     named, unnamed = '{"param1":"a","param2":"b"}', '{"Data":{"#text":["c","d"]}}'
     rows = read(in_memory("\n".join(f"{head}{data}}}}}" for data in (named, unnamed, named))))
