@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from analysis.sigma import RulePack
+
 
 class Engines:
     """One table of events, `row` numbering them, in Polars and in DuckDB."""
@@ -28,10 +30,10 @@ class Engines:
 
     def rows(self, query: str) -> list[list[int]]:
         """The rows that each finds, in order."""
-        mine = self._context.execute(query)["row"].sort().to_list()
-        statement = query.rstrip(";")
-        found = self._connection.execute(f'SELECT "row" FROM ({statement}) AS found ORDER BY 1')  # noqa: S608 - ours
-        return [mine, [row[0] for row in found.fetchall()]]
+        asked = f'SELECT "row" FROM ({query.rstrip(";")}) AS found'  # noqa: S608 - our own statement
+        mine = self._context.execute(asked)["row"].to_list()
+        theirs = [row[0] for row in self._connection.execute(asked).fetchall()]
+        return [sorted(mine), sorted(theirs)]
 
 
 def told_apart(frame: pl.DataFrame) -> pl.DataFrame:
@@ -39,6 +41,17 @@ def told_apart(frame: pl.DataFrame) -> pl.DataFrame:
     taken: set[str] = set()
     kept = [name for name in frame.columns if not (name.lower() in taken or taken.add(name.lower()))]
     return frame.select(kept)
+
+
+def matched(pack: RulePack, frame: pl.DataFrame) -> dict[str, list[int]]:
+    """The rows that each rule matches in a hunt, by its id."""
+    found: dict[str, list[int]] = {rule.id: [] for rule in pack.rules}
+    numbered = frame.with_row_index("row")
+    for (dataset,), part in numbered.partition_by("event.dataset", as_dict=True).items():
+        matches = pack.match(part.drop("row"), str(dataset))
+        for rule, row in zip(matches["rule"], part["row"].gather(matches["row"]), strict=True):
+            found[pack.rules[rule].id].append(row)
+    return {rule: sorted(rows) for rule, rows in found.items()}
 
 
 def statement(

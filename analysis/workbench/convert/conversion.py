@@ -148,5 +148,6 @@ def _title(document: Document) -> str:
 
 def _said(error: Exception) -> str:
     """The reason alone: where it is, and pySigma's words on what it was doing, are said elsewhere."""
-    text = str(error.args[0]) if error.args else type(error).__name__
+    texts = [arg for arg in error.args if isinstance(arg, str)]  # some begin with the rule itself
+    text = texts[-1] if texts else str(error)
     return " ".join(text.partition(" (while ")[0].split()).rstrip(".") or type(error).__name__

@@ -4,7 +4,7 @@
 
 The meaning is molehunt's own (rules/README.md), not an approximation of it: what SQL cannot say raises an
 error with the reason. The pipeline `molehunt` maps Sigma's names to those of the lake; without it, each field
-is the column of its name. Runs with pySigma 1 (from 1.5) and 2.
+is the column of its name. Runs with pySigma 1 (from 1.5.1) and 2.
 
 Heavy parts are imported when something is converted: `sigma list` imports every backend.
 """
@@ -19,10 +19,11 @@ from sigma.exceptions import SigmaConfigurationError, SigmaError
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import polars as pl
     from sigma.backends.molehunt.table import Table
+    from sigma.collection import SigmaCollection
     from sigma.conversion.state import ConversionState
     from sigma.correlations import SigmaCorrelationRule
     from sigma.rule import SigmaRule
@@ -73,6 +74,18 @@ class MolehuntBackend(TextQueryBackend):
             columns = _columns_of(str(self._lake)) if self._lake is not None else self._columns
             self._known_table = Table(self._table_name, columns)
         return self._known_table
+
+    def convert(
+        self,
+        rule_collection: SigmaCollection,
+        output_format: str | None = None,
+        correlation_method: str | None = None,
+        callback: Callable[..., Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - pySigma's signature
+        """The statements for all rules."""
+        rule_collection.resolve_rule_references()
+        rule_collection.rules[:] = _counted_first(rule_collection.rules)
+        return super().convert(rule_collection, output_format, correlation_method, callback)
 
     def convert_condition(self, cond: Any, state: ConversionState) -> str:  # noqa: ANN401, ARG002 - pySigma's signature
         """The statement for a rule's condition."""
@@ -143,6 +156,23 @@ class MolehuntBackend(TextQueryBackend):
     convert_correlation_temporal_ordered_rule = _correlation
     convert_correlation_extended_temporal_rule = _correlation
     convert_correlation_extended_temporal_ordered_rule = _correlation
+
+
+def _counted_first(
+    rules: Iterable[SigmaRule | SigmaCorrelationRule],
+) -> list[SigmaRule | SigmaCorrelationRule]:
+    """Every rule before those that count it, which pySigma 1 sees to for some of them only."""
+    placed: dict[int, SigmaRule | SigmaCorrelationRule] = {}
+
+    def place(rule: SigmaRule | SigmaCorrelationRule, above: tuple[int, ...]) -> None:
+        for reference in getattr(rule, "referenced_rules", ()):
+            if id(reference.rule) not in (*placed, *above, id(rule)):
+                place(reference.rule, (*above, id(rule)))
+        placed.setdefault(id(rule), rule)
+
+    for rule in rules:
+        place(rule, ())
+    return list(placed.values())
 
 
 def _columns_of(folder: str) -> dict[str, pl.DataType]:

@@ -118,6 +118,8 @@ class CorrelationQuery:
         Of a correlation that is counted, nothing is asked.
         """
         references = self._rule.referenced_rules
+        for one in references:
+            one.rule.get_conversion_result()  # raises where it has not been through the pipelines
         asked = [
             (one, None if isinstance(one.rule, SigmaCorrelationRule) else condition_of(one.rule))
             for one in references
