@@ -326,7 +326,7 @@ def test_a_backend_that_breaks_loses_no_other_rule(tmp_path: Path, monkeypatch: 
 
 def test_what_the_page_shows_of_other_systems_runs(tmp_path: Path) -> None:
     page = (RULES / "README.md").read_text("utf-8")
-    section = page[page.index("## Other systems") : page.index("## In an editor")]
+    section = page[page.index("## Other systems") : page.index("## What ours say")]
     blocks = re.findall(r"```(sh|python)\n(.*?)```", section, re.DOTALL)
     assert [language for language, _ in blocks] == ["sh", "python"]
     (tmp_path / "samples").symlink_to(Path(__file__).resolve().parents[1] / "samples")

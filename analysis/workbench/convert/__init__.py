@@ -67,6 +67,7 @@ def command(  # noqa: PLR0913 - one an option
     from analysis.workbench.convert import targets  # noqa: PLC0415 - late, for speed
     from analysis.workbench.convert.asked import read_rules  # noqa: PLC0415 - late, for speed
     from analysis.workbench.convert.conversion import convert  # noqa: PLC0415 - late, for speed
+    from analysis.workbench.opened import working  # noqa: PLC0415 - late, for speed
 
     if listed:
         click.echo(targets.told())
@@ -83,7 +84,8 @@ def command(  # noqa: PLR0913 - one an option
         site_of(site).placeholders,
         without_pipeline=without_pipeline,
     )
-    converted, refused = convert(asked, chosen, form)
+    with working(f"converting {len(asked.wanted):,} rules"):
+        converted, refused = convert(asked, chosen, form)
     _write(converted, output)
     _tell([*failures, *refused], len(asked.wanted) - len(refused))
 
