@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import time
 from base64 import b64encode
-from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -14,26 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sigma.types import SigmaString, SpecialChars
 from sigma_cases import found, low, picked, plain
+from strategies import PLACES, quick, some_words, words
 
 from analysis.sigma import tree
 from analysis.sigma.draft import parsed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LETTERS = "aAbBzZéÉ\u03c3\u03c2\u03a3\u017fsS19.-/\\*? :\n"
-words = st.text(LETTERS, max_size=6)
-some_words = st.lists(words, min_size=1, max_size=4)
-quick = settings(max_examples=60, deadline=None)
-
 # --- text ----------------------------------------------------------------------------
-
-PLACES: dict[str, Callable[[str, str], bool]] = {
-    "": operator.eq,
-    "|contains": lambda text, part: part in text,
-    "|startswith": str.startswith,
-    "|endswith": str.endswith,
-}
 
 
 @quick

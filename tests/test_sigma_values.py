@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sigma_cases import found, low, picked, plain
+from strategies import PLACES, quick, some_words, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LETTERS = "aAbBzZéÉ\u03c3\u03c2\u03a3\u017fsS19.-/\\*? :\n"
-words = st.text(LETTERS, max_size=6)
-some_words = st.lists(words, min_size=1, max_size=4)
-quick = settings(max_examples=60, deadline=None)
-PLACES: dict[str, Callable[[str, str], bool]] = {
-    "": operator.eq,
-    "|contains": lambda text, part: part in text,
-    "|startswith": str.startswith,
-    "|endswith": str.endswith,
-}
 
 
 # --- numbers -------------------------------------------------------------------------
