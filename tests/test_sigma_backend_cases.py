@@ -240,6 +240,15 @@ def test_several_conditions_are_one_statement(tmp_path: Path, engine: DuckDBPyCo
     assert engines.rows(statement(rule, names=False)) == [[0, 1], [0, 1]]
 
 
+def test_leftovers_of_sigma_1_and_numbers_for_expressions_are_read_as_in_a_hunt(
+    tmp_path: Path, engine: DuckDBPyConnection
+) -> None:
+    frame = pl.DataFrame({"f": ["x46", "b", "5m"]})
+    engines = Engines(frame, tmp_path / "events.parquet", engine)
+    rule = document({"s": {"f|re": 46}, "timeframe": "5m", "condition": "1 of them"})
+    assert engines.rows(statement(rule, dict(frame.schema), names=False)) == [[0], [0]]
+
+
 def test_a_rule_that_a_correlation_counts_and_that_speaks_for_itself_is_a_statement_too() -> None:
     rule = document({"s": {"f": "x"}, "condition": "s"}, name="r")
     body = {

@@ -43,6 +43,14 @@ BROKEN = {
     rule_text("  s:\n    a|re: '(a{1000}){1000}'\n  condition: s"): (6, "1002001 steps"),
     rule_text("  s:\n    a|re:\n      - x\n      - '(?(1)a|b)'\n  condition: s"): (8, "cannot run"),
     rule_text("  s:\n    a|expand: '%admins%'\n  condition: s"): (6, "%admins%"),
+    rule_text("  s:\n    a|exists: yes\n  condition: s"): (
+        6,
+        "'yes'; write true, without quotes",
+    ),
+    rule_text("  s:\n    a|exists:\n  condition: s"): (
+        6,
+        "not null; write true if the field",
+    ),
     rule_text("  s:\n    a:\n      - {b: c}\n  condition: s"): (7, "a value must be"),
     rule_text("  s:\n    a: .inf\n  condition: s"): (6, "finite"),
     rule_text("  s:\n    a: !!int x\n  condition: s"): (1, "not what its tag"),
@@ -226,6 +234,34 @@ def test_placeholders_are_filled_from_the_site(tmp_path: Path) -> None:
     pack = pack_of(tmp_path, text, placeholders={"admins": ["ann", "b*"]})
     assert pack.errors == []
     assert "any of ('corp-ann', 'corp-b*')" in str(pack.rules[0].condition)
+
+
+def test_all_placeholders_of_a_rule_without_a_value_are_told_at_once(tmp_path: Path) -> None:
+    text = rule_text(
+        "  s:\n    Host: x\n    User|expand:\n      - plain\n      - '%admins%-%known%-%sites%'\n"
+        "    Ip|re|expand: '%net%|%admins%'\n  f: {Ip|expand|cidr: '%vpn%'}\n  condition: s and not f"
+    )
+    (error,) = pack_of(tmp_path, text, placeholders={"known": ["k"]}).errors
+    assert error.line == 9
+    assert "%admins% has no value, nor has %sites%, %net%, %vpn%; give each its own" in error.message
+    assert error.message.endswith('admins = ["…"], sites = ["…"], net = ["…"], vpn = ["…"]')
+
+
+def test_a_rule_of_a_thousand_placeholders_has_a_short_message(tmp_path: Path) -> None:
+    values = ", ".join(f"'%p{number}%'" for number in range(1000))
+    (error,) = pack_of(tmp_path, rule_text(f"  s: {{User|expand: [{values}]}}\n  condition: s")).errors
+    assert "%p18%, %p19% and 980 more; give" in error.message
+    assert len(error.message) < 1000
+
+
+@pytest.mark.parametrize("condition", ["1 of them", "all of them", "s"])
+def test_the_timeframe_of_sigma_1_is_no_keyword(condition: str, tmp_path: Path) -> None:
+    text = rule_text(f"  s: {{a: b}}\n  timeframe: 5m\n  condition: {condition}")
+    pack = pack_of(tmp_path, text)
+    assert pack.errors == []
+    assert str(pack.rules[0].condition) == "s: a 'b'"
+    named = pack_of(tmp_path, rule_text("  timeframe: {a: b}\n  condition: timeframe"))
+    assert str(named.rules[0].condition) == "timeframe: a 'b'"
 
 
 def test_what_the_specification_allows_in_the_head_is_no_mistake(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from analysis.sigma.documents import RuleProblem
 from analysis.sigma.draft import Context, ModifierError, drafted
 from analysis.sigma.from_pysigma import read_value
 from analysis.sigma.modifiers import MODIFIERS, finished, modified
+from analysis.sigma.placeholders import UnresolvedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,13 +48,16 @@ def read_detection(detection: object, reading: Reading, at: Keys = ("detection",
     """
     if not isinstance(detection, dict):
         raise RuleProblem("`detection:` must be there, a mapping of selections and a condition", at)
-    others = ("condition", "rules") if at[:1] == ("filter",) else ("condition",)
+    others: tuple[str, ...] = ("condition", "rules") if at[:1] == ("filter",) else ("condition",)
+    if isinstance(detection.get("timeframe"), str):  # of Sigma 1, where conditions could count
+        others = (*others, "timeframe")
     bodies = {str(name): body for name, body in detection.items() if name not in others}
     if not bodies:
         raise RuleProblem("there is no selection; write one, e.g. `selection:` with a field and a value", at)
     conditions = _conditions(detection, at)
     reader = _Reader(reading)
     selections = {name: reader.selection(name, body, (*at, name)) for name, body in bodies.items()}
+    reader.resolved()
     return _joined(conditions, selections, (*at, "condition"))
 
 
@@ -83,7 +87,10 @@ def read_selection(name: str, body: object, reading: Reading, at: Keys) -> tree.
     Raises:
         RuleProblem: with the key path of the mistake, and what to do.
     """
-    return _Reader(reading).selection(name, body, at)
+    reader = _Reader(reading)
+    node = reader.selection(name, body, at)
+    reader.resolved()
+    return node
 
 
 class _Reader:
@@ -92,6 +99,16 @@ class _Reader:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.values = 0
+        self.unresolved: dict[str, Keys] = {}  # placeholder → where it first stands
+
+    def resolved(self) -> None:
+        """Name all placeholders without a value at once, so that the site file is written once.
+
+        Raises:
+            RuleProblem: there are some.
+        """
+        if self.unresolved:
+            raise RuleProblem(str(UnresolvedError(self.unresolved)), next(iter(self.unresolved.values())))
 
     def selection(self, name: str, body: object, at: Keys) -> tree.Node:
         if not isinstance(body, dict | list):
@@ -126,7 +143,12 @@ class _Reader:
         values = []
         for place, value in enumerate(written or [None]):
             here = (*at, place) if body is written else at
-            values.append(_value(value, modifiers, context, here))
+            try:
+                values.append(_value(value, modifiers, context, here))
+            except UnresolvedError as error:
+                for missing in error.names:
+                    self.unresolved.setdefault(missing, here)
+                continue
             self.values += tree.forms(values[-1])
             if self.values > MAX_VALUES:
                 message = f"the selections ask for more than {MAX_VALUES} values; split the rule"
@@ -148,6 +170,8 @@ def _value(written: object, modifiers: Sequence[str], context: Context, at: Keys
     try:
         drafts = modified(drafted(written, modifiers), modifiers, context)
         forms = tuple(dict.fromkeys(finished(draft) for draft in drafts))
+    except UnresolvedError:
+        raise
     except ModifierError as error:
         raise RuleProblem(str(error), at) from error
     value = forms[0] if len(forms) == 1 else tree.AnyOf(forms)

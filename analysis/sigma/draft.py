@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = re.compile(r"[^\\*?%]+|\\[\\*?%]|%[^%*?\\]+%|[*?]|.", re.DOTALL)
 _REGEX_TOKEN: Final = re.compile(r"((?:\\.|[^%\\])+|%[^%*?\\]+%)", re.DOTALL)
-_PUNCTUATION: Final = re.compile(r"[!-/:-@\[-^`{-~]")
+MAX_FORMS: Final = 10_000  # of one written value
 
 
 class ModifierError(ValueError):
@@ -170,12 +170,3 @@ def merged(parts: Iterable[object]) -> tuple[str | tree.Wild, ...]:
         elif isinstance(part, tree.Wild) and not (part is tree.Wild.ANY and merged[-1:] == [part]):
             merged.append(part)
     return tuple(merged)
-
-
-def as_regex(value: str) -> str:
-    """A text with Sigma's wildcards as a regular expression."""
-    wild = {tree.Wild.ANY: ".*", tree.Wild.ONE: "."}
-    return "".join(
-        wild[part] if isinstance(part, tree.Wild) else _PUNCTUATION.sub(r"\\\g<0>", str(part))
-        for part in parsed(value)
-    )

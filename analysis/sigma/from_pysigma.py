@@ -9,10 +9,14 @@ import sigma.types as st
 from analysis.sigma import tree
 from analysis.sigma.documents import RuleProblem
 from analysis.sigma.draft import Context, Expression, ModifierError, Placeholder, Words, Written
-from analysis.sigma.modifiers import expanded, finished
+from analysis.sigma.modifiers import finished
+from analysis.sigma.placeholders import expanded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.sigma.detection import Keys, Reading
+    from analysis.sigma.draft import Draft
 
 _FLAGS: Final = {
     st.SigmaRegularExpressionFlag.IGNORECASE: "i",
@@ -60,11 +64,12 @@ def _text(value: st.SigmaRegularExpression | st.SigmaString, reading: Reading, a
     try:
         if isinstance(value, st.SigmaString):
             parts = tuple(_part(part) for part in value.s if part != "")
-            drafts = expanded("expand", Words(parts, isinstance(value, st.SigmaCasedString)), context)
-        else:  # pySigma takes its `*` and `?` for wildcards
-            written = tuple(p.value if isinstance(p, tree.Wild) else p for p in map(_part, value.regexp.s))
+            drafts: Sequence[Draft] = expanded(Words(parts, isinstance(value, st.SigmaCasedString)), context)
+        else:  # pySigma takes its `*` and `?` for wildcards, and leaves a number a number
+            found = value.regexp.s if isinstance(value.regexp, st.SigmaString) else [str(value.regexp)]
+            written = tuple(p.value if isinstance(p, tree.Wild) else p for p in map(_part, found))
             flags = frozenset(_FLAGS[flag] for flag in value.flags)
-            forms = expanded("expand", Written(written), context)
+            forms = expanded(Written(written), context)
             drafts = [Expression(form.parts, flags) for form in forms if isinstance(form, Written)]
         values = tuple(finished(draft) for draft in drafts)
     except ModifierError as error:

@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING, Final
 
 from analysis.sigma import tree
 from analysis.sigma.draft import (
+    MAX_FORMS,
     Expression,
     ModifierError,
     Placeholder,
     Words,
     Written,
-    as_regex,
     merged,
-    parsed,
 )
+from analysis.sigma.placeholders import expanded
 from analysis.sigma.regex import RegexError, compiled
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from analysis.sigma.draft import Context, Draft
 
-MAX_FORMS: Final = 10_000  # of one written value
 SHOWN: Final = 80  # characters of a regular expression in a message
 DASHES: Final = "-/\u2013\u2014\u2015"  # hyphen, slash, en dash, em dash, horizontal bar
 _DASH: Final = re.compile(rf"\B[{DASHES}]\b")
@@ -51,6 +50,7 @@ _RANGES: Final = {
 _REGEX_FLAGS: Final = {
     "i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s",
 }  # fmt: skip
+_TRUTHS: Final = {"true": ("true", "yes", "y", "on", "1"), "false": ("false", "no", "n", "off", "0")}
 _ENCODINGS: Final = {
     "wide": ("utf-16-le", b""), "utf16le": ("utf-16-le", b""), "utf16be": ("utf-16-be", b""),
     "utf16": ("utf-16-le", b"\xff\xfe"),
@@ -132,13 +132,16 @@ def _unfit(name: str, draft: Draft) -> ModifierError:
         case Words(parts):
             if name in _REGEX_FLAGS:
                 return ModifierError(f"`{name}` belongs after `re`")
-            shown = "".join(part.value if isinstance(part, tree.Wild) else str(part) for part in parts)
-            kind = {"exists": "true or false", **dict.fromkeys((*_RANGES, *_COMPARE), "a number")}.get(name)
-            if kind is not None:
-                return ModifierError(
-                    f"`{name}` asks for {kind}, not the text {shown!r}; write it without quotes"
-                )
+            if name in (*_RANGES, *_COMPARE):
+                shown = _shown(parts)
+                number = re.fullmatch(r"[-+]?\d+(\.\d+)?", shown)
+                advice = "write it without quotes" if number else "write a number"
+                return ModifierError(f"`{name}` asks for a number, not the text {shown!r}; {advice}")
     return ModifierError(f"`{name}` cannot be applied to {draft}; put the value in quotes if it is a text")
+
+
+def _shown(parts: Sequence[object]) -> str:
+    return "".join(part.value if isinstance(part, tree.Wild) else str(part) for part in parts)
 
 
 # --- where in the text ---------------------------------------------------------------
@@ -273,12 +276,21 @@ def _network(name: str, draft: Draft, _: Context) -> list[Draft]:
     return [tree.Network(network)]
 
 
-def _exists(name: str, draft: Draft, context: Context) -> list[Draft]:
+def _exists(_: str, draft: Draft, context: Context) -> list[Draft]:
     if context.keyword:
         raise ModifierError("`exists` needs a field; write one before it")
     if not isinstance(draft, tree.Truth):
-        raise _unfit(name, draft)
+        raise _no_truth(draft)
     return [tree.Exists(draft.truth)]
+
+
+def _no_truth(draft: Draft) -> ModifierError:
+    """What to write for the words that YAML 1.1 took for true and false, and for anything else."""
+    text = _shown(draft.parts) if isinstance(draft, Words) else ""
+    meant = next((truth for truth, words in _TRUTHS.items() if (text or str(draft)).lower() in words), None)
+    shown = f"the text {text!r}" if isinstance(draft, Words) else str(draft)
+    advice = f"write {meant}" if meant else "write true if the field has to be there, false if not"
+    return ModifierError(f"`exists` asks for true or false, not {shown}; {advice}, without quotes")
 
 
 def _compared(name: str, draft: Draft, _: Context) -> list[Draft]:
@@ -308,57 +320,10 @@ def _reference(name: str, draft: Draft, context: Context) -> list[Draft]:
     return [tree.Reference(context.field_of(draft.plain(name)), cased=draft.cased)]
 
 
-# --- placeholders --------------------------------------------------------------------
-
-
-def expanded(name: str, draft: Draft, context: Context) -> list[Draft]:
-    """The text with each placeholder replaced by each of its values, whose wildcards count."""
-    match draft:
-        case Words(parts):
-            if draft.encoded:
-                raise ModifierError("write `expand` before the encoding: no placeholder is seen behind it")
-            choices = [
-                [parsed(value) for value in _values(part, context)]
-                if isinstance(part, Placeholder)
-                else [(part,)]
-                for part in parts
-            ]
-            return [replace(draft, parts=merged(form)) for form in _forms(choices)]
-        case Written(parts):
-            patterns = [
-                [(as_regex(value),) for value in _values(part, context)]
-                if isinstance(part, Placeholder)
-                else [(part,)]
-                for part in parts
-            ]
-            return [replace(draft, parts=("".join(map(str, form)),)) for form in _forms(patterns)]
-    raise _unfit(name, draft)
-
-
-def _values(part: Placeholder, context: Context) -> Sequence[str]:
-    known = context.placeholders.get(part.name) or context.placeholders.get(f"%{part.name}%")
-    if not known:
-        message = (
-            f"placeholder %{part.name}% has no value; "
-            f'give it one in the site file under [placeholders]: {part.name} = ["…"]'
-        )
-        raise ModifierError(message)
-    try:
-        "".join(known).encode()
-    except UnicodeEncodeError as error:
-        raise ModifierError(
-            f"a value of placeholder %{part.name}% is no text ({error}); correct it"
-        ) from error
-    return known
-
-
-def _forms(choices: Sequence[Sequence[tuple[object, ...]]]) -> list[tuple[object, ...]]:
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-        if count > MAX_FORMS:
-            raise ModifierError(f"the placeholders make more than {MAX_FORMS} values; use fewer in one text")
-    return [tuple(part for piece in form for part in piece) for form in product(*choices)]
+def _expanded(name: str, draft: Draft, context: Context) -> Sequence[Draft]:
+    if not isinstance(draft, Words | Written):
+        raise _unfit(name, draft)
+    return expanded(draft, context)
 
 
 def _unchanged(_name: str, draft: Draft, _: Context) -> list[Draft]:
@@ -368,7 +333,7 @@ def _unchanged(_name: str, draft: Draft, _: Context) -> list[Draft]:
 
 _COMPARE: Final = ("lt", "lte", "gt", "gte")
 _ALONE: Final = ("re", "cidr", "exists")
-MODIFIERS: Final[Mapping[str, Callable[[str, Draft, Context], list[Draft]]]] = {
+MODIFIERS: Final[Mapping[str, Callable[[str, Draft, Context], Sequence[Draft]]]] = {
     **dict.fromkeys(("all", "neq"), _unchanged),
     **dict.fromkeys(("contains", "startswith", "endswith"), _placed),
     **dict.fromkeys(_REGEX_FLAGS, _flag),
@@ -380,7 +345,7 @@ MODIFIERS: Final[Mapping[str, Callable[[str, Draft, Context], list[Draft]]]] = {
     "cased": _cased,
     "cidr": _network,
     "exists": _exists,
-    "expand": expanded,
+    "expand": _expanded,
     "fieldref": _reference,
     "re": _regex,
     "windash": _dashed,

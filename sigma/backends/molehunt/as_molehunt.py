@@ -10,7 +10,7 @@ from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule
 from sigma.exceptions import SigmaValueError
 from sigma.modifiers import SigmaExpandModifier, modifier_mapping
 from sigma.processing.transformations import PreprocessingTransformation
-from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections, SigmaRule
 from sigma.types import NoPlainConversionMixin, SigmaBool, SigmaNumber, SigmaString, SigmaType
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class AsMolehunt(PreprocessingTransformation):
         if isinstance(rule, SigmaCorrelationRule):
             _keep_fraction(rule)
             return
+        _leave_out_timeframe(rule.detection)
         for detection in rule.detection.detections.values():
             _read_again(detection)
         conditions = rule.detection.condition
@@ -57,6 +58,14 @@ class AsMolehunt(PreprocessingTransformation):
             rule.detection.parsed_condition = [
                 SigmaCondition(together, rule.detection, rule.detection.source)
             ]
+
+
+def _leave_out_timeframe(detections: SigmaDetections) -> None:
+    """A text under `timeframe:` is how long Sigma 1 counted, no keyword that `1 of them` asks for."""
+    items = getattr(detections.detections.get("timeframe"), "detection_items", [])
+    alone = items[0] if len(items) == 1 else None
+    if isinstance(alone, SigmaDetectionItem) and alone.field is None and len(alone.value) == 1:
+        del detections.detections["timeframe"]
 
 
 def _keep_fraction(rule: SigmaCorrelationRule) -> None:
