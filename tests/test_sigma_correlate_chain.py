@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sigma_cases import pack_of
 from test_sigma_correlate_reference import EVENTS, KINDS
 
-from analysis.sigma import Correlations, spool
+from analysis.sigma import Correlations, items
 
 INNER = st.one_of(
     st.builds(
@@ -107,7 +107,7 @@ def test_a_correlation_of_correlations(kind: str, tmp_path: Path) -> None:
 def test_what_is_written_to_disk_is_found_all_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "_AT_ONCE", 3)
+    monkeypatch.setattr(items, "_AT_ONCE", 3)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     rules = tmp_path / "rules"
     rules.mkdir()
@@ -166,7 +166,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     import resource  # noqa: PLC0415 - it is not there on Windows
 
     pack = pack_of(tmp_path, yaml_of(Asked("event_count", bounds=(("gte", 50),))))
-    events = frame([{"at": 0, "act": "a", "user": "u"}])
+    events = frame([{"at": n, "act": "a", "user": "u"} for n in range(20)])
     gathered = Correlations(pack, memory=1)
     matches = pack.match(events, "")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

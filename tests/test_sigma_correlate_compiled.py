@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from sigma_cases import pack_of
 from analysis.sigma import sliding
 from analysis.sigma.correlation import TEMPORAL, Correlation
 from analysis.sigma.windows import Counted, Judged, judged
+
+if TYPE_CHECKING:
+    from analysis.sigma.sliding import Array
 
 RULES = tuple(f"r{letter}" for letter in "abcdefghij")
 ASKED = {
@@ -61,8 +65,14 @@ def many(one: Correlation, seed: int) -> Counted:
         at=dice.integers(0, 3000, events) * 1_000_000,
         rule=dice.integers(0, len(one.rules), events) if one.kind in TEMPORAL else None,
         value=value,
-        of=(hosts[0][host], hosts[1][host], dice.random(events) > 0.1) if one.tells_values_apart else None,
+        of=of(dice, hosts[:, host]) if one.tells_values_apart else None,
     )
+
+
+def of(dice: np.random.Generator, keys: Array) -> tuple[Array, Array]:
+    """Both halves of these keys, one in ten events without a value."""
+    there = dice.random(keys.shape[1]) > 0.1
+    return keys[0] * there, keys[1] * there
 
 
 @pytest.mark.parametrize("kind", ASKED)

@@ -17,12 +17,13 @@ import polars as pl
 from analysis.sigma.correlation import TEMPORAL, Correlation
 from analysis.sigma.fired import HOLDS, RUN, WHEN, Portion
 from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, Batch, Rows
-from analysis.sigma.quote import ACCOUNT, HOST
-from analysis.sigma.spool import EVENT, HIGH, Spool, together
+from analysis.sigma.items import EVENT, HIGH
+from analysis.sigma.quotable import Kept, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analysis.sigma.items import Columns
     from analysis.sigma.paths import Path
 
 _OUTER_HIGH: Final = "_outer_high"
@@ -35,8 +36,8 @@ def passed_on(
     inner: Sequence[Path],
     correlation: Correlation,
     outer: Sequence[tuple[int, Path]],
-    evidence: Spool,
-) -> pl.DataFrame:
+    evidence: Kept,
+) -> Columns:
     """What fired, as items of the correlation that counts it.
 
     Args:
@@ -50,14 +51,15 @@ def passed_on(
     fired = judged.inside
     ways = [(below, number, way) for number, way in outer for below in way.below]
     if all(_same_groups(inner[below], way, correlation) for below, _, way in ways):
-        fired = fired & (portion.items[AT].to_numpy()[judged.order] == judged.when)
+        fired = fired & (portion.items[AT][judged.order] == judged.when)
     rows = portion.rows(fired)
     parts = []
     for below, number, way in ways:
         mine = rows.filter(pl.col(PATH) == below)
         if mine.height:
             parts.append(_regrouped(mine, inner[below], way, number, correlation, evidence))
-    return _once(together(parts), correlation) if parts else pl.DataFrame()
+    found = _once(together(parts), correlation) if parts else pl.DataFrame()
+    return {column.name: column.to_numpy() for column in found}
 
 
 def _same_groups(inner: Path, outer: Path, correlation: Correlation) -> bool:
@@ -69,13 +71,13 @@ def _same_groups(inner: Path, outer: Path, correlation: Correlation) -> bool:
 
 
 def _regrouped(
-    mine: pl.DataFrame, inner: Path, outer: Path, number: int, correlation: Correlation, evidence: Spool
+    mine: pl.DataFrame, inner: Path, outer: Path, number: int, correlation: Correlation, evidence: Kept
 ) -> pl.DataFrame:
     """Rows of one way; the groups of the outer correlation stand in `_OUTER_HIGH` and `_OUTER_LOW`."""
     mine = mine.unique((EVENT, HIGH, LOW), keep="first", maintain_order=True)
     columns = {column for one in (*inner.groups, *outer.groups, *outer.counted) for column in one.sources}
     events = evidence.having(mine[EVENT].unique().sort(), tuple(columns))
-    batch = Batch(events, {})
+    batch = Batch(events)
     fields = list(dict.fromkeys((*inner.groups, *outer.groups)))
     rows = Rows.of(np.arange(events.height))
     for field in fields:
@@ -92,12 +94,13 @@ def _regrouped(
             _ROW: rows.event,
         }
     )
-    found = mine.select(EVENT, HIGH, LOW, AT, WHEN, RUN, HOLDS, ACCOUNT, HOST).join(
+    found = mine.select(EVENT, HIGH, LOW, AT, WHEN, RUN, HOLDS).join(
         regrouped, on=(EVENT, HIGH, LOW), how="inner", maintain_order="left"
     )
     place, measured = batch.measured(found[_ROW].to_numpy(), outer, correlation)
+    found = found.drop(_ROW)
     return (
-        found.drop(_ROW)[place]
+        (found if place is None else found[place])
         .with_columns(pl.lit(number, pl.UInt16).alias(PATH))
         .with_columns(pl.Series(name, column) for name, column in measured.items())
     )

@@ -1,10 +1,10 @@
 """Matches into findings of correlations: gathered batch by batch, counted at the end, exactly.
 
 What is kept of an event is numbers only (time, group, value) for each correlation that counts it, and what
-may be quoted of it once for each rule. Beyond a fixed size both are written to a temporary folder, the
-numbers sorted by group, so that a correlation is judged a few million events at a time; a group that is
-larger is held whole, but by its numbers alone. What may be quoted is read for the few events that a finding
-shows, and where one correlation counts another.
+may be quoted of it once. Beyond a fixed size both are written to a temporary folder, the numbers in the order
+of groups, so that a correlation is judged some hundred thousand events at a time; a group that is larger is
+held whole, but by its numbers alone. What may be quoted is read for the few events that a finding shows, and
+where one correlation counts another.
 
 A finding is made for each group and each account in its windows.
 """
@@ -23,16 +23,18 @@ from analysis.finding import LOCATORS
 from analysis.sigma.chain import passed_on
 from analysis.sigma.correlation import TEMPORAL, VALUES, Correlation
 from analysis.sigma.fired import Portion, Telling, totals
-from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, THERE, VALUE, Batch, accounts
+from analysis.sigma.gather import AT, LOW, OF_HIGH, OF_LOW, PATH, VALUE, Batch, who
+from analysis.sigma.items import EVENT, HIGH, Items, portions
 from analysis.sigma.paths import Path, paths
-from analysis.sigma.quote import ACCOUNT, HOST, who_and_when
-from analysis.sigma.spool import EVENT, HIGH, MEMORY, Spool, Spools, portions, together
+from analysis.sigma.quotable import Kept
+from analysis.sigma.spool import MEMORY, Spools
 from analysis.sigma.windows import Counted, judged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from analysis.finding import Finding
+    from analysis.sigma.items import Columns
     from analysis.sigma.pack import RulePack
     from analysis.sigma.sliding import Array
 
@@ -52,12 +54,11 @@ class Correlations:
         self._pack = pack
         self._paths = paths(pack)
         self._spools = Spools(memory)
-        self._items = [self._spools.spool(HIGH) for _ in pack.correlations]
-        self._evidence = self._spools.spool(EVENT, ascending=True)
+        self._items = [self._spools.watch(Items()) for _ in pack.correlations]
+        self._evidence = self._spools.watch(Kept())
         self._outer = _outer(pack.correlations)
         self._columns: dict[int, set[str]] = defaultdict(set)
         self._feeds: dict[int, list[tuple[int, int]]] = defaultdict(list)  # rule → correlations and paths
-        self._arrived = 0
         for number, ways in enumerate(self._paths):
             for index, way in enumerate(ways):
                 self._columns[way.rule].update(way.columns)
@@ -75,44 +76,56 @@ class Correlations:
         Raises:
             OSError: there is no room for what must be written.
         """
-        matched = matches.filter(pl.col("rule").is_in(list(self._feeds)))
-        if matched.is_empty() or "@timestamp" not in frame.columns:
+        batch, matched = self._batch(frame, matches)
+        height = batch.events.height
+        if not height:
             return
-        batch, matched = self._batch(frame, matched)
-        used = np.zeros(batch.events.height, bool)
-        gathered: dict[int, list[pl.DataFrame]] = defaultdict(list)
-        for (rule,), rows in matched.partition_by("rule", as_dict=True).items():
-            events = rows["row"].to_numpy()
-            for number, index in self._feeds[int(rule)]:
+        used = np.zeros(height, bool)
+        gathered: dict[int, list[Columns]] = defaultdict(list)
+        for rule, events in matched:
+            for number, index in self._feeds[rule]:
                 way, correlation = self._paths[number][index], self._pack.correlations[number]
                 found = batch.items(events, way, index, correlation)
-                used[found[EVENT].to_numpy() - self._arrived] = True
+                used[found[EVENT]] = True
                 gathered[number].append(found)
+        self._take_in(batch.events, frame.height, used, gathered)
+
+    def _take_in(
+        self, events: pl.DataFrame, batch: int, used: Array, gathered: Mapping[int, list[Columns]]
+    ) -> None:
+        """Keep the events of a batch that anything counts, numbered, and their items."""
+        at = events["@timestamp"].dt.cast_time_unit("us").to_physical().to_numpy()
+        numbers = self._evidence.rows + (
+            np.arange(events.height) if used.all() else np.cumsum(used, dtype=np.int64) - 1
+        )
         for number, parts in gathered.items():
-            self._items[number].add(_once(parts, self._pack.correlations[number]))
-        self._evidence.add(_kept(batch.events, used, frame.height))
-        self._arrived += batch.events.height
+            items = _once(parts, self._pack.correlations[number], events.height)
+            row = items[EVENT]
+            self._items[number].add({**items, EVENT: numbers[row], AT: at[row]})
+        kept = _kept(events, used, batch)
+        self._evidence.add(kept, who(kept))
         self._spools.settle()
 
-    def _batch(self, frame: pl.DataFrame, matched: pl.DataFrame) -> tuple[Batch, pl.DataFrame]:
-        """The matched events that have a time, numbered, and the matches by row of these."""
-        columns = set(_ALWAYS).union(*(self._columns[rule] for rule in matched["rule"].unique()))
-        matched = matched.filter(frame["@timestamp"].is_not_null().gather(matched["row"]))
-        wanted = np.zeros(frame.height, bool)
-        wanted[matched["row"].to_numpy()] = True
-        place = np.cumsum(wanted, dtype=np.uint32) - np.uint32(1)
+    def _batch(self, frame: pl.DataFrame, matches: pl.DataFrame) -> tuple[Batch, list[tuple[int, Array]]]:
+        """The events that correlations count and that have a time, and for each rule the rows of its own."""
+        rules, rows = matches["rule"].to_numpy(), matches["row"].to_numpy()
+        wanted = np.isin(rules, list(self._feeds))
+        if "@timestamp" not in frame.columns:
+            wanted[:] = False
+        elif frame["@timestamp"].null_count():
+            wanted &= frame["@timestamp"].is_not_null().to_numpy()[rows]
+        if not wanted.all():
+            rules, rows = rules[wanted], rows[wanted]
+        by_rule = _parted(rules, rows)
+        columns = set(_ALWAYS).union(*(self._columns[rule] for rule, _ in by_rule))
         events = frame.select(name for name in frame.columns if name in columns)
-        events = events if wanted.all() else events.filter(pl.Series(wanted))
-        events = events.with_columns(pl.int_range(self._arrived, self._arrived + events.height).alias(EVENT))
-        who = who_and_when(events)
-        known = {
-            EVENT: events[EVENT].to_numpy(),
-            AT: events["@timestamp"].dt.cast_time_unit("us").cast(pl.Int64).to_numpy(),
-            ACCOUNT: accounts(who[ACCOUNT]),
-            HOST: (who[HOST] != "").to_numpy(),
-        }
-        mine = pl.Series("row", place[matched["row"].to_numpy()])
-        return Batch(events, known), matched.select("rule", mine)
+        there = np.zeros(frame.height, bool)
+        there[rows] = True
+        if not there.all():
+            place = np.cumsum(there, dtype=np.int64) - 1
+            events = events.filter(pl.Series(there))
+            by_rule = [(rule, place[mine]) for rule, mine in by_rule]
+        return Batch(events), by_rule
 
     def find(self) -> Iterator[Finding]:
         """The findings, in order of correlation, group and account.
@@ -124,7 +137,7 @@ class Correlations:
         with self._passed() as passed:
             for number, correlation in enumerate(self._pack.correlations):
                 found = [
-                    totals(portion)
+                    totals(portion, self._evidence)
                     for portion in self._judged(number, passed, everything)
                     if not correlation.silent and portion.judged.holds.any()
                 ]
@@ -170,24 +183,24 @@ class Correlations:
         return under
 
     @contextmanager
-    def _passed(self) -> Iterator[dict[int, Spool]]:
+    def _passed(self) -> Iterator[dict[int, Items]]:
         """Room for what correlations pass on to others, for as long as they are judged."""
         counting = {by for outer in self._outer.values() for by, _ in outer}
-        passed = {by: self._spools.spool(HIGH) for by in sorted(counting)}
+        passed = {by: self._spools.watch(Items()) for by in sorted(counting)}
         try:
             yield passed
         finally:
-            for spool in passed.values():
-                self._spools.forget(spool)
+            for items in passed.values():
+                self._spools.forget(items)
 
-    def _judged(self, number: int, passed: Mapping[int, Spool], wanted: Collection[int]) -> Iterator[Portion]:
+    def _judged(self, number: int, passed: Mapping[int, Items], wanted: Collection[int]) -> Iterator[Portion]:
         """Where a correlation holds, portion by portion; what it passes on to others is added to theirs."""
         if number not in wanted:
             return
         correlation, ways = self._pack.correlations[number], self._paths[number]
-        spools = [self._items[number], *([passed[number]] if number in passed else [])]
-        for rows in portions(spools):
-            portion = Portion(rows, judged(_counted(rows, ways, correlation), correlation))
+        counted = [self._items[number], *([passed[number]] if number in passed else [])]
+        for items in portions(counted):
+            portion = Portion(items, judged(_counted(items, ways, correlation), correlation))
             for by, reference in self._outer[number]:
                 if by not in wanted:
                     continue
@@ -199,7 +212,7 @@ class Correlations:
 
     def _located(self, found: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Where events are, each once."""
-        rows = together(found)
+        rows = pl.concat(found) if found else pl.DataFrame()
         if rows.is_empty():
             return pl.DataFrame(schema={SOURCE_ROW: pl.Int64})
         located = self._evidence.having(rows[EVENT].unique().sort(), (SOURCE_ROW, *LOCATORS))
@@ -225,25 +238,47 @@ def _outer(correlations: Sequence[Correlation]) -> dict[int, list[tuple[int, int
     return outer
 
 
-def _counted(rows: pl.DataFrame, ways: Sequence[Path], correlation: Correlation) -> Counted:
-    def numbers(name: str) -> Array:
-        return rows[name].to_numpy().view(np.int64)
+def _parted(rules: Array, rows: Array) -> list[tuple[int, Array]]:
+    """The rows of each rule, in the order they had."""
+    if (rules[1:] < rules[:-1]).any():
+        order = np.argsort(rules, kind="stable")
+        rules, rows = rules[order], rows[order]
+    begins = np.flatnonzero(np.r_[True, rules[1:] != rules[:-1]]) if len(rules) else np.zeros(0, np.int64)
+    return (
+        [(int(rules[begin]), mine) for begin, mine in zip(begins, np.split(rows, begins[1:]), strict=True)]
+        if len(rules)
+        else []
+    )
 
+
+def _counted(items: Columns, ways: Sequence[Path], correlation: Correlation) -> Counted:
     rule = value = of = None
     if correlation.kind in TEMPORAL:
-        rule = np.array([way.reference for way in ways], np.int64)[rows[PATH].to_numpy()]
+        rule = np.array([way.reference for way in ways], np.int64)[items[PATH]]
     elif correlation.tells_values_apart:
-        of = (numbers(OF_HIGH), numbers(OF_LOW), rows[THERE].to_numpy())
+        of = (items[OF_HIGH].view(np.int64), items[OF_LOW].view(np.int64))
     elif correlation.kind in VALUES:
-        value = rows[VALUE].to_numpy()  # null is NaN
-    return Counted(numbers(HIGH), numbers(LOW), rows[AT].to_numpy(), rule, value, of)
+        value = items[VALUE]
+    return Counted(items[HIGH].view(np.int64), items[LOW].view(np.int64), items[AT], rule, value, of)
 
 
-def _once(parts: list[pl.DataFrame], correlation: Correlation) -> pl.DataFrame:
+def _once(parts: list[Columns], correlation: Correlation, events: int) -> Columns:
     """Items of one batch, an event that several rules matched only by the first, but for temporal ones."""
-    whole = pl.concat(parts)
-    if len(parts) == 1 or correlation.kind in TEMPORAL:
+    if len(parts) == 1:
+        return parts[0]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if correlation.kind in TEMPORAL or not _overlap(parts, events):
         return whole
-    if sum(part[EVENT].n_unique() for part in parts) == whole[EVENT].n_unique():
-        return whole
-    return whole.filter(pl.col(PATH) == pl.col(PATH).min().over(EVENT, HIGH, LOW))
+    frame = pl.DataFrame(whole)
+    first = frame.select(pl.col(PATH) == pl.col(PATH).min().over(EVENT, HIGH, LOW)).to_series().to_numpy()
+    return {name: column[first] for name, column in whole.items()}
+
+
+def _overlap(parts: list[Columns], events: int) -> bool:
+    """Whether several have items of one event."""
+    seen = np.zeros(events, bool)
+    for part in parts:
+        if seen[part[EVENT]].any():
+            return True
+        seen[part[EVENT]] = True
+    return False

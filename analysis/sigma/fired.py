@@ -10,9 +10,10 @@ import polars as pl
 
 from analysis.finding import LOCATORS
 from analysis.sigma.column import series_of
-from analysis.sigma.gather import AT, LOW, PATH, key_of
+from analysis.sigma.gather import AT, LOW, PATH, has_host, key_of, same_account
+from analysis.sigma.items import EVENT, HIGH
+from analysis.sigma.quotable import Kept, together
 from analysis.sigma.quote import ACCOUNT, HOST, SHOWN, Total, finding
-from analysis.sigma.spool import EVENT, HIGH, Spool, together
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from analysis.finding import Finding
     from analysis.sigma.correlation import Correlation
+    from analysis.sigma.items import Columns
     from analysis.sigma.paths import Path
     from analysis.sigma.sliding import Array
     from analysis.sigma.windows import Judged
@@ -38,7 +40,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Portion:
     """Items of some groups of a correlation, and where its condition holds."""
 
-    items: pl.DataFrame
+    items: Columns
     judged: Judged
 
     def rows(self, wanted: Array) -> pl.DataFrame:
@@ -48,7 +50,8 @@ class Portion:
             wanted: of the arrays of `judged`, which.
         """
         judged = self.judged
-        return self.items[judged.order[wanted]].with_columns(
+        order = judged.order[wanted]
+        return pl.DataFrame({name: column[order] for name, column in self.items.items()}).with_columns(
             pl.Series(HOLDS, judged.holds[wanted]),
             pl.Series(WHEN, judged.when[wanted]),
             pl.Series(RUN, judged.run[wanted]),
@@ -56,9 +59,16 @@ class Portion:
         )
 
 
-def totals(portion: Portion) -> pl.DataFrame:
-    """A row for each finding: its numbers, and the first events behind it."""
+def totals(portion: Portion, evidence: Kept) -> pl.DataFrame:
+    """A row for each finding: its numbers, and the first events behind it.
+
+    Args:
+        portion: some groups.
+        evidence: the events, for whose accounts they are.
+    """
     inside = portion.rows(portion.judged.inside)
+    who = evidence.who(inside[EVENT].to_numpy())
+    inside = inside.with_columns(pl.Series(ACCOUNT, same_account(who)), pl.Series(HOST, has_host(who)))
     whose = (HIGH, LOW, ACCOUNT)
     most = pl.col(_MEASURED).filter(HOLDS).max().over(HIGH, LOW)
     numbers = (
@@ -87,7 +97,7 @@ class Telling:
 
     correlation: Correlation
     paths: Sequence[Path]
-    evidence: Spool
+    evidence: Kept
 
     def findings(self, totals: Sequence[pl.DataFrame]) -> Iterator[Finding]:
         """The findings, in order of group and account."""
@@ -133,7 +143,7 @@ class Telling:
         return {int(number): part for (number,), part in parts.items()}, groups
 
 
-def with_evidence(rows: pl.DataFrame, evidence: Spool, columns: Sequence[str]) -> pl.DataFrame:
+def with_evidence(rows: pl.DataFrame, evidence: Kept, columns: Sequence[str]) -> pl.DataFrame:
     """Rows with what is known of their events.
 
     Args:

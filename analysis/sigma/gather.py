@@ -19,12 +19,13 @@ import polars as pl
 from analysis.sigma.column import series_of
 from analysis.sigma.correlation import VALUES, Correlation
 from analysis.sigma.fold import fold_values
-from analysis.sigma.spool import HIGH
+from analysis.sigma.items import EVENT, HIGH
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from analysis.sigma.items import Columns
     from analysis.sigma.paths import Path
     from analysis.sigma.sliding import Array
     from analysis.sigma.tree import Field
@@ -34,9 +35,10 @@ AT: Final = "_at"  # microseconds since 1970
 PATH: Final = "_path"  # index in the paths of the correlation
 VALUE: Final = "_value"
 OF_HIGH: Final = "_of_high"  # key of the value to tell apart
-OF_LOW: Final = "_of_low"
-THERE: Final = "_there"  # whether there is such a value
+OF_LOW: Final = "_of_low"  # both are 0 where there is no value
 _SEEDS: Final = (secrets.randbits(64), secrets.randbits(64))
+_HOST: Final = np.uint64(1)
+_NOBODY: Final = np.uint64(0)
 _SOME: Final = 1000
 _MANY: Final = 50_000
 _MIX: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # any two odd numbers
@@ -49,6 +51,7 @@ class Values:
     Attributes:
         high: one half of a key of each value, UInt64; `low` the other. Or, of a number, the number itself.
         there: whether it is one.
+        every: whether all of them are.
         begins: where the field has lists, the place of each event's first value, and how many values there
             are; without it, each event has one.
     """
@@ -56,6 +59,7 @@ class Values:
     high: Array
     low: Array
     there: Array
+    every: bool
     begins: Array | None = None
 
 
@@ -64,19 +68,19 @@ class Rows:
     """Events of a batch, each as often as it has combinations of values.
 
     Attributes:
-        place: which of the events that were asked for.
+        place: which of the events that were asked for; None if each of them once.
         event: its row in the batch.
         values: of each field asked for, in their order: `high`, `low` and `there`.
     """
 
-    place: Array
+    place: Array | None
     event: Array
     values: tuple[tuple[Array, Array, Array], ...] = ()
 
     @classmethod
     def of(cls, events: Array) -> Rows:
         """These events, once each."""
-        return cls(np.arange(len(events)), events)
+        return cls(None, events)
 
     def having(self, field: Values | None) -> Rows:
         """With the values of one field more; events that lack it are left out."""
@@ -85,37 +89,42 @@ class Rows:
             return self._taken(np.zeros(0, np.int64), (nothing, nothing, np.zeros(0, bool)))
         row, at = self._values(field, at_least=0)
         there = field.there[at]
-        if not there.all():
-            row, at, there = row[there], at[there], there[there]
+        if not field.every and not there.all():
+            chosen = np.flatnonzero(there)
+            row, at, there = chosen if row is None else row[chosen], at[chosen], there[chosen]
         return self._taken(row, (field.high[at], field.low[at], there))
 
     def perhaps(self, field: Values | None) -> Rows:
         """With the values of one field more; events that lack it stay."""
-        everything = np.arange(len(self.event))
-        nothing = np.zeros(len(everything), np.uint64)
         if field is None or not len(field.there):
-            return self._taken(everything, (nothing, nothing, np.zeros(len(everything), bool)))
+            nothing = np.zeros(len(self.event), np.uint64)
+            return self._taken(None, (nothing, nothing, np.zeros(len(nothing), bool)))
         row, at = self._values(field, at_least=1)
+        if field.every and field.begins is None:
+            return self._taken(row, (field.high[at], field.low[at], field.there[at]))
         at = np.minimum(at, len(field.there) - 1)
         there = field.there[at]
         if field.begins is not None:
-            there &= (field.begins[1:] > field.begins[:-1])[self.event[row]]
+            there &= (field.begins[1:] > field.begins[:-1])[self.event if row is None else self.event[row]]
         return self._taken(
             row, (np.where(there, field.high[at], 0), np.where(there, field.low[at], 0), there)
         )
 
-    def _values(self, field: Values, at_least: int) -> tuple[Array, Array]:
-        """Row of each value, and its place in the field."""
+    def _values(self, field: Values, at_least: int) -> tuple[Array | None, Array]:
+        """Row of each value (None if each row has one), and its place in the field."""
         if field.begins is None:
-            return np.arange(len(self.event)), self.event
+            return None, self.event
         first = field.begins[self.event]
         number = np.maximum(field.begins[self.event + 1] - first, at_least)
         row = np.repeat(np.arange(len(self.event)), number)
         return row, np.arange(len(row)) + np.repeat(first - np.cumsum(number) + number, number)
 
-    def _taken(self, row: Array, more: tuple[Array, Array, Array]) -> Rows:
+    def _taken(self, row: Array | None, more: tuple[Array, Array, Array]) -> Rows:
+        if row is None:
+            return Rows(self.place, self.event, (*self.values, more))
         values = tuple((high[row], low[row], there[row]) for high, low, there in self.values)
-        return Rows(self.place[row], self.event[row], (*values, more))
+        place = row if self.place is None else self.place[row]
+        return Rows(place, self.event[row], (*values, more))
 
     def key(self, fields: Sequence[int]) -> tuple[Array, Array]:
         """Both halves of a key of these of the fields."""
@@ -123,6 +132,8 @@ class Rows:
 
 
 def _key(halves: Sequence[tuple[Array, Array]], height: int) -> tuple[Array, Array]:
+    if len(halves) == 1:
+        return halves[0]
     keys = []
     for half, mix in enumerate(_MIX):
         key = np.zeros(height, np.uint64)
@@ -137,12 +148,10 @@ class Batch:
 
     Args:
         events: any columns.
-        known: further columns (number, time, account and host), for every item.
     """
 
-    def __init__(self, events: pl.DataFrame, known: Mapping[str, Array]) -> None:
+    def __init__(self, events: pl.DataFrame) -> None:
         self.events = events
-        self._known = known
         self._keys: dict[Field, Values | None] = {}
         self._numbers: dict[Field, Values | None] = {}
 
@@ -160,7 +169,7 @@ class Batch:
             self._numbers[field] = None if series is None else _numbers_of(series)
         return self._numbers[field]
 
-    def items(self, events: Array, path: Path, number: int, correlation: Correlation) -> pl.DataFrame:
+    def items(self, events: Array, path: Path, number: int, correlation: Correlation) -> Columns:
         """What a correlation counts of events of one of its rules.
 
         Args:
@@ -170,20 +179,20 @@ class Batch:
             correlation: whose items are wanted.
 
         Returns:
-            The known columns, `PATH`, `HIGH`, `LOW` and what `measured` says, an item an event, group and
-            value.
+            `EVENT` (the row in the batch), `PATH`, `HIGH`, `LOW` and what `measured` says, an item an event,
+            group and value.
         """
         rows = Rows.of(events)
         for field in path.groups:
             rows = rows.having(self.keys(field))
         high, low = rows.key(range(len(path.groups)))
         place, measured = self.measured(rows.event, path, correlation)
-        event = rows.event[place]
-        known = {name: column[event] for name, column in self._known.items()}
-        path_ = np.full(len(event), number, np.uint16)
-        return pl.DataFrame({**known, PATH: path_, HIGH: high[place], LOW: low[place], **measured})
+        if place is not None:
+            high, low = high[place], low[place]
+        event = rows.event if place is None else rows.event[place]
+        return {EVENT: event, PATH: np.full(len(event), number, np.uint16), HIGH: high, LOW: low, **measured}
 
-    def measured(self, events: Array, path: Path, correlation: Correlation) -> tuple[Array, dict[str, Array]]:
+    def measured(self, events: Array, path: Path, correlation: Correlation) -> tuple[Array | None, Columns]:
         """What is measured of events; one that has several values is there as often.
 
         Args:
@@ -192,26 +201,52 @@ class Batch:
             correlation: what it measures.
 
         Returns:
-            Which of `events`; and `VALUE` (Float64, NaN where there is none), or `OF_HIGH`, `OF_LOW` and
-            `THERE`, or nothing.
+            Which of `events`, None if each once; and `VALUE` (Float64, NaN where there is none), or `OF_HIGH`
+            and `OF_LOW`, or nothing.
         """
         rows = Rows.of(events)
         if correlation.tells_values_apart:
             for field in path.counted:
                 rows = rows.perhaps(self.keys(field))
             high, low = rows.key(range(len(path.counted)))
-            there = np.logical_or.reduce([there for _, _, there in rows.values])
-            return rows.place, {OF_HIGH: high, OF_LOW: low, THERE: there}
+            return rows.place, {OF_HIGH: high, OF_LOW: low}
         if correlation.kind not in VALUES:
-            return rows.place, {}
+            return None, {}
         rows = rows.perhaps(self.numbers(path.counted[0]))
         number, _, there = rows.values[0]
         return rows.place, {VALUE: np.where(there, number, np.nan)}
 
 
-def accounts(account: pl.Series) -> Array:
-    """A number of 64 bits for each account, 0 where none is known; they tell accounts of one group apart."""
-    return np.where((account == "").to_numpy(), np.uint64(0), account.hash(_SEEDS[0]).to_numpy())
+def who(events: pl.DataFrame) -> Array:
+    """A number of 64 bits for each event: the account's, and in the last bit whether its host is known.
+
+    Accounts of one group are told apart by them; see `same_account` and `has_host`.
+    """
+    account, host = _text("account", events), _text("host.name", events)
+    if account is None:
+        known = np.zeros(events.height, np.uint64)
+    else:
+        known = account.hash(_SEEDS[0]).to_numpy() & ~_HOST
+        if account.null_count() or (account.str.len_bytes() == 0).any():
+            known = np.where(account.is_in(["", None], nulls_equal=True).to_numpy(), _NOBODY, known)
+    if host is None:
+        return known
+    there = (host.str.len_bytes() > 0).fill_null(value=False)
+    return np.asarray(known | there.to_numpy())
+
+
+def same_account(who: Array) -> Array:
+    """What is equal where the account is."""
+    return who & ~_HOST
+
+
+def has_host(who: Array) -> Array:
+    """Whether the host is known."""
+    return np.asarray(who & _HOST, bool)
+
+
+def _text(name: str, events: pl.DataFrame) -> pl.Series | None:
+    return events[name].cast(pl.String) if name in events.columns else None
 
 
 def key_of(columns: Sequence[pl.Series], height: int) -> tuple[Array, Array]:
@@ -228,7 +263,7 @@ def _keys_of(series: pl.Series) -> Values:
     if begins is None and _repeats(flat):
         different, codes = _encoded(flat)
         each = _keys_of(different)
-        return Values(each.high[codes], each.low[codes], each.there[codes])
+        return Values(each.high[codes], each.low[codes], each.there[codes], each.every)
     text = fold_values(texts(flat))
     if begins is not None:  # what a list has twice is one value
         height = len(series)
@@ -237,7 +272,9 @@ def _keys_of(series: pl.Series) -> Values:
         text = once["text"]
         begins = _begins(np.bincount(once["owner"].to_numpy(), minlength=height))
     high, low = _halves(text)
-    return Values(high, low, text.is_not_null().to_numpy(), begins)
+    if not text.null_count():
+        return Values(high, low, np.ones(len(text), bool), every=True, begins=begins)
+    return Values(high, low, text.is_not_null().to_numpy(), every=False, begins=begins)
 
 
 def _repeats(series: pl.Series) -> bool:
@@ -264,7 +301,8 @@ def _numbers_of(series: pl.Series) -> Values:
     else:
         flat = pl.repeat(None, len(flat), dtype=pl.Float64, eager=True)
     number = flat.to_numpy()  # null is NaN
-    return Values(number, number, np.isfinite(number), begins)
+    there = np.isfinite(number)
+    return Values(number, number, there, bool(there.all()), begins)
 
 
 def _flat(series: pl.Series) -> tuple[pl.Series, Array | None]:

@@ -46,8 +46,8 @@ class Counted:
         at: microseconds since 1970, Int64.
         rule: index in the correlation's rules, Int64.
         value: what is measured, Float64, NaN where there is none (`value_sum` and its like).
-        of: the value to tell apart (`value_count`, the share of a value): both halves of its key, and whether
-            there is one.
+        of: the value to tell apart (`value_count`, the share of a value): both halves of its key, 0 where
+            there is none.
     """
 
     high: Array
@@ -55,7 +55,7 @@ class Counted:
     at: Array
     rule: Array | None = None
     value: Array | None = None
-    of: tuple[Array, Array, Array] | None = None
+    of: tuple[Array, Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ def _measured(rows: _Rows, items: Counted, order: Array, correlation: Correlatio
     if kind == "event_count":
         return (rows.behind - rows.oldest).astype(np.float64)
     if items.of is not None:
-        high, low, there = items.of
+        high, low = items.of
         numbers, count = _numbered(high, low)
-        values = np.where(there, numbers, -1)[order]
+        values = np.where((high | low) != 0, numbers, -1)[order]
         asked = sliding.distinct if kind == "value_count" else sliding.shared
         measured = rows.number()
         sliding.loop(asked, len(rows))(rows.oldest, rows.behind, values, np.zeros(count, np.int64), measured)
