@@ -18,10 +18,11 @@ from workbench_lake import SCENARIO, answer, context, made, rule
 from analysis.context import load_context
 from analysis.known import Known
 from analysis.lake import Lake
-from analysis.sigma import RulePack, bundled_rules
+from analysis.sigma import Correlations, RulePack, bundled_rules
 from analysis.workbench.backtest import cost, hits, replay
 from analysis.workbench.backtest.cost import Costs
 from analysis.workbench.backtest.hits import Loudest
+from analysis.workbench.backtest.together import Together
 from analysis.workbench.chosen import choose
 from analysis.workbench.judged import Precision
 from analysis.workbench.opened import Days, Opened
@@ -383,6 +384,8 @@ def test_of_many_rules_a_summary(hunted: Hunted) -> None:
     assert "the roster (--roster)" in result.stdout
     assert "--details" in result.stdout
     assert "[medium anomaly]" not in result.stdout
+    assert "CPU ms is what each rule took besides" in " ".join(result.stdout.split())
+    assert "The costliest: " in result.stdout
 
 
 def test_text_of_logs_reaches_the_terminal_as_text(hunted: Hunted, tmp_path: Path) -> None:
@@ -461,6 +464,60 @@ def test_cost_is_of_the_events_that_a_rule_looks_at(
     assert 0 < part.of(dns).measured <= 500 * len(heights)
     assert whole.of(1 - dns).events == heights["github.audit"]
     assert whole.of(dns).seconds > 0
+
+
+def test_of_many_rules_the_cost_is_what_each_adds_to_a_run_of_all(
+    opened: Opened, frames: list[tuple[str, pl.DataFrame]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [LOOKED_UP, "many_repositories_cloned", "one_session_many_addresses"]
+    chosen = choose(names)
+    alone = Costs(chosen, opened.context)
+    monkeypatch.setattr(cost, "_FEW", 0)
+    together = Costs(chosen, opened.context)
+    for dataset, frame in frames:
+        alone.add(frame, dataset)
+        together.add(frame, dataset)
+    for place in range(len(chosen.detections)):
+        one, other = together.of(place), alone.of(place)
+        assert (one.events, one.measured) == (other.events, other.measured)
+        assert 0 < one.seconds < other.seconds
+        assert (one.rate, one.alone) == (None, False)
+    assert alone.shared() is None
+    assert (together.shared() or 0) > 0
+
+
+def test_rules_measured_together_match_as_they_do_elsewhere(
+    opened: Opened, frames: list[tuple[str, pl.DataFrame]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = choose([])
+    counted_by: list[pl.DataFrame] = []
+    monkeypatch.setattr(
+        Correlations, "add", lambda _self, _frame, matches: counted_by.append(matches), raising=True
+    )
+    running = Together(chosen, opened.context)
+    for dataset, frame in frames:
+        counted_by.clear()
+        running.add(frame, dataset)
+        expected = chosen.pack.match(frame, dataset)
+        assert all(matches.equals(expected) for matches in counted_by)
+        assert counted_by or expected.is_empty()
+
+
+def test_what_all_rules_share_is_not_borne_by_the_first(
+    frames: list[tuple[str, pl.DataFrame]], opened: Opened, tmp_path: Path
+) -> None:
+    """The search of a column is done once for all rules, so that equal rules cost about the same."""
+    for number in range(30):
+        text = f"*{number}-no-such-name*"
+        rule(tmp_path, f"r{number}", {"s": {"dns.question.name": text}, "condition": "s"})
+    chosen = choose([str(tmp_path)])
+    running = Together(chosen, opened.context)
+    for dataset, frame in frames:
+        if dataset == "zeek.dns":
+            running.add(pl.concat([frame] * 20), dataset)
+    own = [sum(seconds for _, seconds in running.of(place)[0].values()) for place in range(30)]
+    shared = sum(seconds for _, seconds in running.shared.values())
+    assert sum(own) < shared / 2
 
 
 PACK = choose([LOOKED_UP]).pack

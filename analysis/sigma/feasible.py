@@ -18,58 +18,69 @@ if TYPE_CHECKING:
     from analysis.sigma.rule import Rule
 
 
-def blocked(rule: Rule, columns: Mapping[str, Collection[str]]) -> str | None:
-    """Why no event of the input can match `rule`; None if one can.
+class Input:
+    """What an input has; what it decides is worked out once for all rules that ask the same.
 
     Args:
-        rule: with its filters.
         columns: dataset → the columns that any of its events has.
     """
+
+    def __init__(self, columns: Mapping[str, Collection[str]]) -> None:
+        self._columns = {dataset: frozenset(have) for dataset, have in columns.items()}
+        self._feeding: dict[int, tuple[tree.Node, list[str]]] = {}  # by identity: to hash a tree takes long
+
+    def __getitem__(self, dataset: str) -> frozenset[str]:
+        """The columns of a dataset."""
+        return self._columns[dataset]
+
+    def feeding(self, rule: Rule) -> list[str]:
+        """The datasets whose events the rule looks at; rules of one logsource share the answer."""
+        source = rule.source
+        if source is None:
+            return []
+        if id(source) not in self._feeding:
+            feeding = [
+                name for name, have in self._columns.items() if possible(source, have, name) is not False
+            ]
+            self._feeding[id(source)] = source, feeding  # kept: ids of objects that are gone come again
+        return self._feeding[id(source)][1]
+
+
+def blocked(rule: Rule, input_: Input) -> str | None:
+    """Why no event of the input can match `rule`, which has its filters; None if one can."""
     if rule.source is None:
         return f"molehunt reads no logs of {rule.logsource}"
-    feeding = _feeding(rule, columns)
+    feeding = input_.feeding(rule)
     if not feeding:
         return f"the input has no events of {rule.logsource}"
-    if any(possible(rule.condition, columns[name], name) is not False for name in feeding):
+    if any(possible(rule.condition, input_[name], name) is not False for name in feeding):
         return None
-    missing = _missing(rule.condition, feeding, columns)
+    missing = _missing(rule.condition, feeding, input_)
     if not missing:
         return f"its condition asks for what no event of {rule.logsource} in the input can be"
     return f"no event of {rule.logsource} carries {', '.join(missing)}"
 
 
-def partly(rule: Rule, columns: Mapping[str, Collection[str]]) -> Iterator[str]:
-    """Of a rule that can match: the selections that never will, and why.
+def partly(rule: Rule, input_: Input) -> Iterator[str]:
+    """Of a rule that can match, and has its filters: the selections that never will, and why.
 
     Those that the condition denies are left out: an optional filter without its field has nothing to filter.
-
-    Args:
-        rule: with its filters.
-        columns: dataset → the columns that any of its events has.
     """
-    feeding = _feeding(rule, columns)
+    feeding = input_.feeding(rule)
     told: set[str] = set()
     for name, node in _asked(rule.unfiltered):
-        if name in told or any(possible(node, columns[dataset], dataset) is not False for dataset in feeding):
+        if name in told or any(possible(node, input_[dataset], dataset) is not False for dataset in feeding):
             continue
-        missing = _missing(node, feeding, columns)
+        missing = _missing(node, feeding, input_)
         if missing:
             told.add(name)
             lacking = f"no event of {rule.logsource} carries {', '.join(missing)}"
             yield f"selection {name!r} can never match: {lacking}"
 
 
-def _feeding(rule: Rule, columns: Mapping[str, Collection[str]]) -> list[str]:
-    """The datasets whose events the rule looks at."""
-    source = rule.source
-    if source is None:
-        return []
-    return [name for name, have in columns.items() if possible(source, have, name) is not False]
-
-
-def _missing(node: tree.Node, feeding: list[str], columns: Mapping[str, Collection[str]]) -> list[str]:
+def _missing(node: tree.Node, feeding: list[str], input_: Input) -> list[str]:
     """The fields without which `node` cannot be true, in the dataset that lacks the fewest."""
-    lacks = [sorted(decisive(node, columns[name], name)) for name in feeding]
+    lacks = [sorted(decisive(node, input_[name], name)) for name in feeding]
     return min((names for names in lacks if names), key=len, default=[])
 
 

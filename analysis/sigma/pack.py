@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from analysis.finding import NotRun
 from analysis.sigma import tree
 from analysis.sigma.countable import uncounted
-from analysis.sigma.feasible import blocked, partly, possible
+from analysis.sigma.feasible import Input, blocked, partly, possible
 from analysis.sigma.filters import in_force, notes, today
 from analysis.sigma.kept import load_kept
-from analysis.sigma.match import Plan
+from analysis.sigma.match import Batch, Plan
 from analysis.sigma.sieve import Sieve, Sifted
 from analysis.sigma.taxonomy import Taxonomy
 
@@ -120,6 +120,14 @@ class RulePack:
         """`match`, and what the filters held back."""
         return self._sieve.sift(frame, dataset, self._plan.match(frame, dataset))
 
+    def encoded(self, frame: pl.DataFrame) -> Batch:
+        """A batch of events, to be asked about rule by rule: `Rule.source`, then `Rule.unfiltered`.
+
+        Args:
+            frame: events of one dataset, with the column `event.dataset`.
+        """
+        return Batch(self._plan, frame)
+
     def plan(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
         """The rules and correlations that no event of the input can match, and why.
 
@@ -129,7 +137,8 @@ class RulePack:
         Args:
             columns: dataset → the columns that any of its events has.
         """
-        stopped = {index: reason for index, reason in enumerate(self.blocked(columns)) if reason}
+        given = Input(columns)
+        stopped = {index: reason for index, rule in enumerate(self.rules) if (reason := blocked(rule, given))}
         not_run = [
             NotRun(self.rules[index].id, self.rules[index].title, reason)
             for index, reason in stopped.items()
@@ -143,11 +152,7 @@ class RulePack:
             for name in correlation.rules:
                 if name in named and name not in reasons:
                     rule = named[name]
-                    feeding = [
-                        have
-                        for dataset, have in columns.items()
-                        if rule.source is not None and possible(rule.source, have, dataset) is not False
-                    ]
+                    feeding = [given[dataset] for dataset in given.feeding(rule)]
                     reason = uncounted(correlation, name, rule, self.taxonomy, feeding)
                     reasons |= {name: reason} if reason else {}
             if not reasons or correlation.can_hold_without(reasons):
@@ -167,7 +172,8 @@ class RulePack:
 
     def blocked(self, columns: Mapping[str, Collection[str]]) -> list[str | None]:
         """For each rule of `rules`, why no event of the input can match it; None if one can."""
-        return [blocked(rule, columns) for rule in self.rules]
+        given = Input(columns)
+        return [blocked(rule, given) for rule in self.rules]
 
     def partly(self, columns: Mapping[str, Collection[str]]) -> list[NotRun]:
         """The rules that can match though some of their selections cannot, and why these cannot.
@@ -175,11 +181,12 @@ class RulePack:
         Args:
             columns: dataset → the columns that any of its events has.
         """
+        given = Input(columns)
         return [
             NotRun(rule.id, rule.title, f"runs, but {reason}")
-            for rule, why in zip(self.rules, self.blocked(columns), strict=True)
-            if why is None and not rule.silent
-            for reason in partly(rule, columns)
+            for rule in self.rules
+            if not rule.silent and blocked(rule, given) is None
+            for reason in partly(rule, given)
         ]
 
 

@@ -29,6 +29,7 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
         "datasets": done.rows,
         "days_with_events": done.filled,
         "cpu_seconds": round(done.seconds, 4),
+        "cpu_seconds_shared": None if done.shared is None else round(done.shared, 4),
         "errors": [str(error) for error in chosen.errors],
         "verdicts_on_other_rules": list(done.strangers),
         "verdicts_on_other_events": [{"file": file, "line": line} for file, line in done.unseen],
@@ -122,8 +123,9 @@ def _precision(precision: Precision) -> dict[str, Any]:
 def _cost(cost: Cost) -> dict[str, Any]:
     rate = cost.rate
     return {
-        "cpu_seconds": round(cost.seconds, 4),
+        "cpu_seconds": round(cost.seconds, 6),
         "events": cost.events,
         "measured_on": cost.measured,
         "events_a_cpu_second": None if rate is None else round(rate),
+        "alone": cost.alone,
     }

@@ -26,6 +26,7 @@ _VALUE_LETTERS: Final = 160
 _REASONS: Final = 20
 _TITLES: Final = 3
 _UNFIT: Final = 5
+_COSTLIEST: Final = 3
 
 
 def render(done: Replay, lake: Path, *, details: bool) -> None:
@@ -84,7 +85,9 @@ def _summary(screen: Screen, done: Replay, *, details: bool) -> None:
     judged = any(one.precision for one in done.replayed)
     columns = [("a day", "right"), ("hits", "right"), ("who", "right"), ("findings", "right")]
     columns += [("right", "right")] if judged else []
-    columns += [("CPU s", "right"), ("share", "right"), ("level", "left"), ("rule", "fold")]
+    together = done.shared is not None
+    columns += [("CPU ms" if together else "CPU s", "right"), ("share", "right")]
+    columns += [("level", "left"), ("rule", "fold")]
     rows = []
     for one in loud:
         row = [_a_day(one, done), f"{one.tally.hits:,}", f"{len(one.tally.who):,}"]
@@ -104,11 +107,34 @@ def _summary(screen: Screen, done: Replay, *, details: bool) -> None:
         "alerts a day: one for each rule, account and day. Rules with - for findings only serve others, and "
         f"make none. Matching took {_seconds(done.seconds)} for all together."
     )
-    if any(one.cost.measured < one.cost.events for one in done.replayed):
-        screen.say("CPU s is of each rule alone, reckoned from a part of its events.")
+    _costs(screen, done, whole)
     _without_hits(screen, done, details=details)
     if len(done.replayed) > _DETAILED:
         screen.say("Name one rule, or say --details, for its days, accounts and values.")
+
+
+def _costs(screen: Screen, done: Replay, whole: float) -> None:
+    """What the columns of cost mean; of many rules, the costliest, which may have no hit."""
+    part = any(one.cost.measured < one.cost.events for one in done.replayed)
+    if done.shared is None:
+        if part:
+            screen.say("CPU s is of each rule alone, reckoned from a part of its events.")
+        return
+    rest = done.seconds - done.shared - whole
+    screen.say(
+        f"Of that, {_seconds(done.shared)} went into what rules share: reading events, and one search of "
+        f"their text. CPU ms is what each rule took besides, {_seconds(whole)} in all"
+        + (", both reckoned from a part of the events." if part else ".")
+        + (" The rest made the rules ready, once for however many events." if rest > whole else "")
+    )
+    costly = sorted(done.replayed, key=lambda one: -one.cost.seconds)[:_COSTLIEST]
+    told = [
+        f"{one.detection.title} ({_seconds(one.cost.seconds)}, {share(one.cost.seconds, whole)})"
+        for one in costly
+        if one.cost.seconds
+    ]
+    if told:
+        screen.say(f"The costliest: {'; '.join(told)}.")
 
 
 def _without_hits(screen: Screen, done: Replay, *, details: bool) -> None:
@@ -122,16 +148,21 @@ def _without_hits(screen: Screen, done: Replay, *, details: bool) -> None:
     if reasons:
         ordered = sorted(reasons.items(), key=lambda pair: -len(pair[1]))
         shown = ordered if details else ordered[:_REASONS]
-        rows = [[str(len(titles)), reason, _few(titles)] for reason, titles in shown]
+        rows = [[f"{len(titles):,}", reason, _few(titles)] for reason, titles in shown]
         screen.say()
         screen.say(f"{many(sum(map(len, reasons.values())), 'rule')} could not run, or not yet:")
         screen.rows([("", "right"), ("", "fold"), ("", "fold")], rows, indent=2)
         if len(ordered) > len(shown):
-            screen.say(f"and for {many(len(ordered) - len(shown), 'reason')} more; --json has them all")
+            rules = sum(len(titles) for _, titles in ordered[len(shown) :])
+            reasons_left = many(len(ordered) - len(shown), "more reason")
+            screen.say(f"and {many(rules, 'rule')} for {reasons_left}; --details or --json has them all")
 
 
 def _few(titles: Sequence[str]) -> str:
-    return ", ".join(titles[:_TITLES]) + (" …" if len(titles) > _TITLES else "")
+    """A few of many; so few that each row of hundreds of rules stays short."""
+    shown = titles if len(titles) <= _TITLES else titles[:1]
+    more = f" and {len(titles) - len(shown):,} more" if len(titles) > len(shown) else ""
+    return "; ".join(shown) + more
 
 
 def _a_day(one: Replayed, done: Replay) -> str:
@@ -145,7 +176,12 @@ def _short(precision: Precision | None) -> str:
 
 
 def _short_cost(cost: Cost, whole: float) -> list[str]:
-    return [f"{cost.seconds:.3f}", share(cost.seconds, whole)] if cost.measured else ["-", "-"]
+    if not cost.measured:
+        return ["-", "-"]
+    return [
+        f"{cost.seconds:.3f}" if cost.alone else f"{1000 * cost.seconds:.2f}",
+        share(cost.seconds, whole),
+    ]
 
 
 def _rule(screen: Screen, one: Replayed, done: Replay) -> None:
@@ -160,7 +196,7 @@ def _rule(screen: Screen, one: Replayed, done: Replay) -> None:
         ["findings", _findings(one)],
         ["to look at", _alerts(one, done)],
         ["precision", _precision(one.precision)],
-        ["cost", _cost(one.cost, whole)],
+        ["cost", _cost(one, whole)],
     ]
     if one.not_run:
         rows.insert(2, ["not run" if not one.tally.hits else "note", one.not_run])
@@ -228,12 +264,20 @@ def _precision(precision: Precision | None) -> str:
     return text
 
 
-def _cost(cost: Cost, whole: float) -> str:
-    rate = cost.rate
-    if rate is None:
-        return "none: no event of these days is one that it looks at"
-    text = f"{_seconds(cost.seconds)} alone, {rate:,.0f} events a CPU second"
-    text += f", {share(cost.seconds, whole)} of all rules'" if cost.seconds < whole else ""
+def _cost(one: Replayed, whole: float) -> str:
+    cost, rate = one.cost, one.cost.rate
+    if not cost.measured:
+        late = "not measured: the rules before it took all the time there is for that"
+        return late if one.datasets else "none: no event of these days is one that it looks at"
+    if not cost.alone:
+        text = (
+            f"{_seconds(cost.seconds)} besides what all rules share, {share(cost.seconds, whole)} of all such"
+        )
+    else:
+        text = f"{_seconds(cost.seconds)} alone" + (
+            "" if rate is None else f", {rate:,.0f} events a CPU second"
+        )
+        text += f", {share(cost.seconds, whole)} of all rules'" if cost.seconds < whole else ""
     return text + (f" (measured on {cost.measured:,})" if cost.measured < cost.events else "")
 
 

@@ -156,7 +156,9 @@ class Loudest:
             most: values of each field to tell.
         """
         kept = self._parts[0] if self._ranked else self._merge()
-        found = []
+        found: list[Loud] = []
+        if not any((number, place) in self._held for place in range(len(self._fields[number]))):
+            return found
         for place, field in enumerate(self._fields[number]):
             asked = (pl.col("rule") == number) & (pl.col("field") == place)
             mine = kept.filter(asked)

@@ -51,6 +51,8 @@ class Tally:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Tally:
         """From the columns of `hits.SCHEMA`, rows of one rule."""
+        if rows.is_empty():  # which most rules of a big pack are
+            return cls(0, 0, {}, {}, (), 0, 0)
         dated = rows.drop_nulls("day")
         by_day = dated.group_by("day").agg(
             pl.col("hits").sum(), people=pl.struct("account", "host").n_unique()
