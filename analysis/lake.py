@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 READING: Final = 2
 _FLUSH_ROWS: Final = 120_000
 _FLUSH_BYTES: Final = 96 << 20
-_BATCH_ROWS: Final = 100_000  # analysis adds columns and copies to a batch: memory is in proportion to it
+# Analysis adds columns and copies to a batch: memory goes with it, and an empty cell takes 16 bytes.
+_BATCH_ROWS: Final = 100_000
+_BATCH_CELLS: Final = 32_000_000
 _UNDATED: Final = "undated"
 _FOLDERS: Final = ("events", "sources", "staging")
 
@@ -230,29 +232,39 @@ class Lake:
             key=lambda part: (part.dataset, part.day, part.file),
         )
         held: list[Part] = []
+        names: set[str] = set()
         count = 0
         for part in parts:
-            if held and (count + part.rows > rows or part.dataset != held[0].dataset):
-                yield from self._batches(held, rows, columns)
-                held, count = [], 0
+            wanted = set(part.columns if columns is None else _wanted(part, columns))
+            wider = names | wanted
+            if held and (count + part.rows > _height(rows, wider) or part.dataset != held[0].dataset):
+                yield from self._batches(held, _height(rows, names), columns)
+                held, wider, count = [], wanted, 0
             held.append(part)
+            names = wider
             count += part.rows
         if held:
-            yield from self._batches(held, rows, columns)
+            yield from self._batches(held, _height(rows, names), columns)
 
     def _batches(self, parts: list[Part], rows: int, columns: Collection[str] | None) -> Iterator[Batch]:
         frames = [self._part(part, columns) for part in parts]
-        frame = pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0]
-        for piece in frame.iter_slices(rows):
-            yield Batch(parts[0].dataset, piece)
+        pieces = list(pl.concat(frames, how="diagonal").iter_slices(rows))
+        frames.clear()
+        while pieces:  # what was yielded is not held
+            yield Batch(parts[0].dataset, pieces.pop(0))
 
     def _part(self, part: Part, columns: Collection[str] | None) -> pl.DataFrame:
-        wanted = (
-            None
-            if columns is None
-            else [name for name in part.columns if name in columns or name == "@timestamp"]
-        )
+        wanted = None if columns is None else _wanted(part, columns)
         return pl.read_parquet(self._events / part.file, columns=wanted, hive_partitioning=False)
+
+
+def _wanted(part: Part, columns: Collection[str]) -> list[str]:
+    return [name for name in part.columns if name in columns or name == "@timestamp"]
+
+
+def _height(rows: int, names: Collection[str]) -> int:
+    """The most rows of a frame with the columns `names`."""
+    return max(1, min(rows, _BATCH_CELLS // max(1, len(names))))
 
 
 def _gathered(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

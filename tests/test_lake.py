@@ -65,6 +65,21 @@ def test_events_lie_by_dataset_and_day_and_come_back_whole(tmp_path: Path) -> No
     assert {batch.dataset for batch in small} == {"one.log", "two.log"}
 
 
+def test_wide_events_come_in_lower_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path / "lake")
+    log = tmp_path / "a.log"
+    log.write_text("content")
+    with lake.writing():
+        lake.add(made(log), "some", batches())
+    columns = len(set().union(*lake.columns().values()))
+    monkeypatch.setattr("analysis.lake._BATCH_CELLS", 500 * columns)
+    assert whole(lake) == list(range(4000))
+    assert all(batch.frame.height * batch.frame.width <= 500 * columns for batch in lake.batches())
+    narrow = list(lake.batches(columns=["log.offset"]))
+    assert {batch.frame.width for batch in narrow} == {2}
+    assert len(narrow) < len(list(lake.batches()))
+
+
 def test_the_same_file_twice_adds_nothing_wherever_it_lies(tmp_path: Path) -> None:
     first, second = tmp_path / "a.log", tmp_path / "copy.log"
     for path in (first, second):

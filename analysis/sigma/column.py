@@ -121,7 +121,8 @@ class Columns:
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame.select(_readable(one) for one in frame if one.null_count() < frame.height)
-        self.names = frozenset(self.frame.columns)
+        self.schema: Mapping[str, pl.DataType] = self.frame.schema  # made anew each time a frame is asked
+        self.names = frozenset(self.schema)
         self.height = frame.height
         self._known: dict[tuple[str, ...], Column] = {}
 
@@ -136,7 +137,7 @@ class Columns:
             asked: the columns of each, as `usable` gave them.
         """
         wanted = [usable for usable in asked if usable and usable not in self._known]
-        new = dict(zip(wanted, _joined(wanted, self.frame), strict=True))
+        new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
         texts = {usable: series for usable, series in new.items() if series.dtype == pl.String}
         if self.height:
             self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
@@ -145,10 +146,14 @@ class Columns:
         """The first of the columns `usable` that has a value, row by row; not empty."""
         found = self._known.get(usable)
         if found is None:
-            series = joined_series(usable, self.frame)
+            series = self.series(usable)
             found = _encoded([series], self.height)[0] if series.dtype == pl.String else _numbered(series)
             self._known[usable] = found
         return found
+
+    def series(self, usable: tuple[str, ...]) -> pl.Series:
+        """The first of the columns `usable` that has a value, row by row."""
+        return _joined([usable], self.frame, self.schema)[0]
 
 
 def _readable(series: pl.Series) -> pl.Series:
@@ -240,17 +245,13 @@ def _can_be_had(column: str, columns: Collection[str]) -> bool:
 def series_of(field: Field, frame: pl.DataFrame) -> pl.Series | None:
     """The field's values in a batch, or None if no column has any."""
     usable = present_columns(field, frame.columns)
-    return joined_series(usable, frame) if usable else None
+    return _joined([usable], frame, frame.schema)[0] if usable else None
 
 
-def joined_series(usable: tuple[str, ...], frame: pl.DataFrame) -> pl.Series:
-    """The first of the columns `usable` that has a value, row by row."""
-    return _joined([usable], frame)[0]
-
-
-def _joined(fields: Sequence[tuple[str, ...]], frame: pl.DataFrame) -> list[pl.Series]:
-    """`joined_series` of many fields at a time."""
-    schema = frame.schema  # made anew each time it is asked for
+def _joined(
+    fields: Sequence[tuple[str, ...]], frame: pl.DataFrame, schema: Mapping[str, pl.DataType]
+) -> list[pl.Series]:
+    """For each field the first of its columns that has a value, row by row."""
     made = {
         str(number): usable
         for number, usable in enumerate(fields)

@@ -17,7 +17,6 @@ import polars as pl
 
 from analysis.sigma import regex, tree
 from analysis.sigma.fold import fold, fold_values
-from analysis.sigma.literals import Kind
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Distinct:
         self._values = values
         self._asked = asked
         self._late = late
-        self._known: dict[tree.Value, Values] = {}
+        self._known: dict[int, Values] = {}
 
     @cached_property
     def _hits(self) -> Hits | None:
@@ -63,23 +62,34 @@ class Distinct:
     def _possible(self) -> Possible | None:
         return self._asked.possible(self._hits) if self._hits is not None else None
 
+    @property
+    def likely(self) -> Mask | None:
+        """For each item that is asked, by its place, whether it may be true of any value; None if all may."""
+        return None if self._possible is None else self._possible.items
+
     def possible(self, item: tree.Item) -> tuple[tree.Value, ...]:
         """The values that `item` asks for and that may be here; none if it is false of every value."""
-        return item.values if self._possible is None else self._asked.chosen(item, self._possible)
+        if self._possible is None:
+            return self._asked.values(item)
+        return self._asked.chosen(item, self._possible)
 
     def matching(self, value: tree.Value) -> Values:
-        """The numbers of the values that `value` matches."""
-        found = self._known.get(value)
+        """The numbers of the values that `value` matches.
+
+        Args:
+            value: one of `Asked.values`.
+        """
+        found = self._known.get(id(value))
         if found is None:
-            found = self._known[value] = self._evaluate(value)
+            found = self._known[id(value)] = self._evaluate(value)
         return found
 
     def _evaluate(self, value: tree.Value) -> Values:  # noqa: PLR0911 - one case a type
         match value:
             case tree.Text():
                 return self._like(value)
-            case tree.AnyOf(values):
-                return either([self.matching(inner) for inner in values])
+            case tree.AnyOf():
+                return either([self.matching(inner) for inner in self._asked.inside(value)])
             case tree.Number(number):
                 return _true(self._number("eq", number))
             case tree.Compare(how, number):
@@ -112,12 +122,16 @@ class Distinct:
     def _all(self) -> Values:
         return np.arange(len(self._values), dtype=np.uint32)
 
-    def _holding(self, literal: str, kind: Kind) -> Values:
-        return self._hits.of(self._asked.number(literal, kind)) if self._hits is not None else NONE
+    def _near(self, value: tree.Value) -> Values | None:
+        """The values that hold one of the literals without which `value` is false; None if it needs none."""
+        needs = self._asked.needs(value)
+        if needs is None:
+            return None
+        return NONE if self._hits is None else either([self._hits.of(number) for number in needs])
 
     def _like(self, text: tree.Text) -> Values:
         asked = self._asked.shape(text)
-        near = self._holding(asked.literal, asked.kind) if asked.literal else None
+        near = self._near(text)
         if not asked.regex:
             return self._all if near is None else near
         values = self._text if asked.cased else self._folded
@@ -127,10 +141,9 @@ class Distinct:
 
     def _searched(self, value: tree.Regex) -> Values:
         pattern = regex.compiled(value.pattern, value.flags)
-        literals = regex.required(value.pattern, value.flags)
-        if not literals:
+        near = self._near(value)
+        if near is None:
             return _true(pattern.search(self._text, self._late))
-        near = either([self._holding(literal, Kind.CONTAINS) for literal in sorted(literals)])
         return near[pattern.search(self._text.gather(near), self._late)] if len(near) else NONE
 
     # --- numbers, times, addresses --------------------------------------------------------------------------

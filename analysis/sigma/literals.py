@@ -258,6 +258,8 @@ class Literals:
         found = np.concatenate([part[0] for part in parts]) if parts else np.empty(0, np.uint32)
         where = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.uint32)
         offsets = np.zeros(count + 1, np.int64)
+        if not len(found):
+            return Hits(offsets, found)
         order = sorted_by(found, offsets)
         return Hits(offsets, where[order])
 

@@ -7,22 +7,27 @@ begins with the part of its condition that the fewest rows can meet, and tests t
 
 from __future__ import annotations
 
+import operator
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from analysis.sigma import tree
-from analysis.sigma.asked import Asked
-from analysis.sigma.column import Columns, joined_series
+from analysis.sigma.asked import Asked, true_of_nothing
+from analysis.sigma.column import Columns
 from analysis.sigma.distinct import Distinct, either
 from analysis.sigma.fold import fold_values
+from analysis.sigma.outline import Outline
 from analysis.sigma.regex import Late
 from analysis.sigma.rows import Leaf, rows_of
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from analysis.sigma.column import Column
     from analysis.sigma.rows import Mask, Part, Rows
@@ -73,18 +78,49 @@ class Plan:
             known[id(source)].append((number, condition))
         self._groups = [_Group(source, tuple(rules)) for source, rules in by_source.items()]
         items: dict[tuple[str, ...], list[tree.Item]] = {}
+        numbers: dict[int, int] = {}
         for group in self._groups:
             for item in group.items():
-                items.setdefault(_asked_of(item), []).append(item)
+                if numbers.setdefault(id(item), len(numbers)) == len(numbers) - 1:
+                    items.setdefault(_asked_of(item), []).append(item)
         self._items = items
-        self._asked: dict[tuple[str, ...], Asked] = {}
+        self._numbers = numbers
+        self._asked: dict[tuple[str, ...], tuple[Asked, NDArray[np.int64]]] = {}
         self.late = Late()
 
     def asked(self, columns: tuple[str, ...]) -> Asked:
         """What all rules ask of a field, by its columns; worked out when events first have it."""
+        return self._of(columns)[0]
+
+    def _of(self, columns: tuple[str, ...]) -> tuple[Asked, NDArray[np.int64]]:
+        """What is asked of a field, and the numbers of the items that ask it."""
         if columns not in self._asked:
-            self._asked[columns] = Asked(self._items[columns])
+            items = self._items[columns]
+            numbers = np.array([self._numbers[id(item)] for item in items], np.int64)
+            self._asked[columns] = Asked(items), numbers
         return self._asked[columns]
+
+    @cached_property
+    def _sources(self) -> Outline:
+        return Outline([group.source for group in self._groups], self._numbers)
+
+    @cached_property
+    def _conditions(self) -> Outline:
+        """Of all rules, group by group."""
+        return Outline([node for group in self._groups for _, node in group.rules], self._numbers)
+
+    def possible(self, batch: Batch, fields: Iterable[tuple[str, ...]]) -> Mask:
+        """For each item whether it may be true of any event of a batch; false of those of other fields.
+
+        Args:
+            batch: the events, encoded as far as `fields` ask for.
+            fields: the columns of each.
+        """
+        possible = np.zeros(len(self._numbers), bool)
+        for columns in set(fields):
+            asked, numbers = self._of(columns)
+            possible[numbers] = batch.possible(columns)[asked.places]
+        return possible
 
     def match(self, frame: pl.DataFrame, dataset: str) -> pl.DataFrame:
         """Rules and the rows that they match, `SCHEMA`, in order of rule and row.
@@ -96,23 +132,45 @@ class Plan:
         if "event.dataset" not in frame.columns and frame.width:
             frame = frame.with_columns(pl.lit(dataset).alias("event.dataset"))
         batch = Batch(self, frame)
-        batch.load(columns for group in self._groups for columns in group.looked_at)
-        sources = [batch.source(group.source) for group in self._groups]
-        alive = [(group, source) for group, source in zip(self._groups, sources, strict=True) if source.count]
-        batch.load(columns for group, _ in alive for columns in group.asked)
+        looked_at = {columns for group in self._groups for columns in group.looked_at}
+        batch.load(looked_at)
+        likely = self._sources.possible(self.possible(batch, looked_at)).tolist()
+        sources = [
+            batch.source(group.source) if may else None
+            for group, may in zip(self._groups, likely, strict=True)
+        ]
+        asked = {
+            columns
+            for group, source in zip(self._groups, sources, strict=True)
+            if source is not None and source.count
+            for columns in group.asked
+        }
+        batch.load(asked)
+        likely = self._conditions.possible(self.possible(batch, asked))
         found: list[tuple[int, Rows]] = []
-        for group, source in alive:
-            for number, condition in group.rules:
-                rows = batch.rule(source, condition)
-                if rows is not None and len(rows):
-                    found.append((number, rows))
-        if not found:
-            return pl.DataFrame(schema=SCHEMA)
-        found.sort(key=lambda pair: pair[0])
-        counts = [len(rows) for _, rows in found]
-        numbers = np.repeat(np.array([number for number, _ in found], np.uint32), counts)
-        together = np.concatenate([rows for _, rows in found])
-        return pl.DataFrame({"rule": numbers, "row": together}, schema=SCHEMA)
+        begin = 0
+        for group, source in zip(self._groups, sources, strict=True):
+            end = begin + len(group.rules)
+            if source is not None and source.count:
+                for place in np.flatnonzero(likely[begin:end]).tolist():
+                    number, condition = group.rules[place]
+                    rows = batch.rule(source, condition)
+                    if rows is not None and len(rows):
+                        found.append((number, rows))
+            begin = end
+        batch.clear()
+        return _table(found)
+
+
+def _table(found: list[tuple[int, Rows]]) -> pl.DataFrame:
+    if not found:
+        return pl.DataFrame(schema=SCHEMA)
+    found.sort(key=operator.itemgetter(0))
+    numbers = np.repeat(
+        np.array([number for number, _ in found], np.uint32), [len(rows) for _, rows in found]
+    )
+    together = np.concatenate([rows for _, rows in found])
+    return pl.DataFrame({"rule": numbers, "row": together}, schema=SCHEMA)
 
 
 class _Group:
@@ -153,6 +211,11 @@ class Batch:
         self._leaves: dict[int, Leaf] = {}
         self._equal: dict[tuple[tuple[str, ...], int], Leaf] = {}  # of items that ask the same
 
+    def clear(self) -> None:
+        """Let go of the answers. Some refer back to the batch: memory would wait for a garbage collection."""
+        self._leaves.clear()
+        self._equal.clear()
+
     def load(self, fields: Iterable[tuple[str, ...]]) -> None:
         """Encode what will be asked for.
 
@@ -162,14 +225,32 @@ class Batch:
         wanted: set[tuple[str, ...]] = set()
         for columns in set(fields):
             if columns == KEYWORDS:
-                wanted.update((name,) for name in self._content())
+                wanted.update((name,) for name in self._content)
             else:
                 wanted.add(self._columns.usable(columns))
         self._columns.load(wanted)
 
+    @cached_property
     def _content(self) -> list[str]:
         """The columns that keywords are looked for in."""
-        return [name for name in self._columns.frame.columns if is_content(name)]
+        return [name for name in self._columns.schema if is_content(name)]
+
+    def possible(self, columns: tuple[str, ...]) -> Mask:
+        """For each item that is asked of a field, by its place, whether it may be true of any event."""
+        asked = self._plan.asked(columns)
+        if columns == KEYWORDS:
+            possible = np.zeros(len(asked), bool)
+            for name in self._content:
+                looked = self._looked((name,), KEYWORDS)
+                if looked is not None:
+                    likely = looked[1].likely
+                    possible |= True if likely is None else likely
+            return possible
+        looked = self._looked(columns)
+        if looked is None:
+            return asked.absent | asked.tells_null if NULL_FIELDS in self._columns.names else asked.absent
+        likely = looked[1].likely
+        return np.ones(len(asked), bool) if likely is None else likely
 
     def source(self, node: tree.Node) -> Leaf:
         """The rows that a rule looks at."""
@@ -216,7 +297,7 @@ class Batch:
 
     def _null(self, field: tree.Field) -> Mask:
         """The rows that have the field with an explicit null, where the frame can tell."""
-        kind = self._columns.frame.schema.get(NULL_FIELDS)
+        kind = self._columns.schema.get(NULL_FIELDS)
         if not isinstance(kind, pl.List) or kind.inner != pl.String:  # none, or an event's own of this name
             return np.zeros(self.height, bool)
         named = [pl.col(NULL_FIELDS).list.contains(name) for name in field.columns]
@@ -229,14 +310,15 @@ class Batch:
         if NULL_FIELDS in self._columns.names and any(isinstance(v, tree.Exists) for v in item.values):
             null = self._null(field)
             masks = [
-                null == v.exists if isinstance(v, tree.Exists) else np.full(self.height, _true_of_nothing(v))
+                null == v.exists if isinstance(v, tree.Exists) else np.full(self.height, true_of_nothing(v))
                 for v in item.values
             ]
             return Leaf.of(np.asarray((np.logical_and if item.every else np.logical_or).reduce(masks)))
-        return Leaf.constant(self.height, truth=link(_true_of_nothing(value) for value in item.values))
+        return Leaf.constant(self.height, truth=link(true_of_nothing(value) for value in item.values))
 
     def _by_row(self, item: tree.Item, field: tree.Field, column: Column, distinct: Distinct) -> Mask:
-        masks = [self._row_answer(value, field, column, distinct) for value in item.values]
+        values = self._plan.asked(field.columns).values(item)
+        masks = [self._row_answer(value, field, column, distinct) for value in values]
         return np.asarray((np.logical_and if item.every else np.logical_or).reduce(masks))
 
     def _row_answer(self, value: tree.Value, field: tree.Field, column: Column, distinct: Distinct) -> Mask:
@@ -246,8 +328,9 @@ class Batch:
             case tree.Exists(exists):
                 there = column.present() | self._null(field)
                 return there if exists else ~there
-            case tree.AnyOf(values) if _asks_rows(value):
-                answers = [self._row_answer(one, field, column, distinct) for one in values]
+            case tree.AnyOf() if _asks_rows(value):
+                inside = self._plan.asked(field.columns).inside(value)
+                answers = [self._row_answer(one, field, column, distinct) for one in inside]
                 return np.asarray(np.logical_or.reduce(answers))
             case tree.Reference():
                 return self._reference(value, field)
@@ -262,7 +345,7 @@ class Batch:
         usable = [self._columns.usable(one.columns) for one in (field, value.field)]
         if not all(usable):
             return mask
-        mine, theirs = (joined_series(columns, self._columns.frame) for columns in usable)
+        mine, theirs = (self._columns.series(columns) for columns in usable)
         pairs = pl.DataFrame({"a": mine, "b": theirs}).with_row_index("row")
         for name in ("a", "b"):
             if isinstance(pairs.schema[name], pl.List):
@@ -284,8 +367,9 @@ class Batch:
 
     def _keywords(self, item: tree.Item) -> Leaf:
         """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
-        masks = {value: np.zeros(self.height, bool) for value in item.values}
-        for name in self._content():
+        values = self._plan.asked(KEYWORDS).values(item)
+        masks = {id(value): np.zeros(self.height, bool) for value in values}
+        for name in self._content:
             looked = self._looked((name,), KEYWORDS)
             if looked is None:
                 continue
@@ -293,7 +377,7 @@ class Batch:
             for value in distinct.possible(item):
                 found = distinct.matching(value)
                 if len(found):
-                    masks[value] |= column.mask(found)
+                    masks[id(value)] |= column.mask(found)
         link = np.logical_and if item.every else np.logical_or
         return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
 
@@ -317,17 +401,6 @@ def _asks_rows(value: tree.Value) -> bool:
     if isinstance(value, tree.AnyOf):
         return any(_asks_rows(inner) for inner in value.values)
     return isinstance(value, tree.Null | tree.Exists | tree.Reference)
-
-
-def _true_of_nothing(value: tree.Value) -> bool:
-    match value:
-        case tree.Null():
-            return True
-        case tree.Exists(exists):
-            return not exists
-        case tree.AnyOf(values):
-            return any(_true_of_nothing(inner) for inner in values)
-    return False
 
 
 def _common(sets: list[Rows]) -> Rows:
