@@ -221,6 +221,29 @@ def test_a_person_never_stands_alone() -> None:
     assert chosen.lines == (0, 1)
 
 
+def test_a_department_never_stands_alone_and_comes_behind_a_person() -> None:
+    what = Likeness("f0", "", ("v",), personal=False, weight=1.0)
+    person = Likeness("f1", "", ("v",), personal=True, weight=2.0)
+    group = Likeness("f2", "", ("v",), personal=False, weight=0.5, group=True)
+    nobody = np.zeros((0, 3), np.bool_), np.zeros(0, np.int64)
+    # The first that is kept is denied by what was done, the second by who did it.
+    keep = np.array([[False, True, True], [True, False, False]])
+    found = choices([what, person, group], Answers(keep, keep, *nobody))
+    assert [one.lines for one in found] == [(0, 1), (0, 2)]
+    assert [one.group for one in found] == [False, True]
+    # Who did it alone would do; but that a filter may not say.
+    alone = np.array([[True, False, False]])
+    assert choices([what, person, group], Answers(alone, alone, *nobody)) == []
+
+
+def test_of_equals_the_fewest_accounts_lose_hits() -> None:
+    keep = np.zeros((1, 2), np.bool_)
+    others = np.array([[True, False], [False, True], [True, True]])
+    whose = (frozenset({"ann", "bob"}), frozenset({"eve"}), frozenset({"eve"}))
+    found = choices([line(0), line(1)], Answers(keep, keep, others, np.array([2, 2, 9]), whose))
+    assert (found[0].lines, found[0].others, found[0].accounts) == ((1,), 11, 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "paths", "found"),
     [
@@ -441,6 +464,58 @@ def test_a_filter_that_switches_the_rule_off_says_so(folder: Path) -> None:
     assert result.exit_code == 0
     assert "Image: C:\\Tools\\tool.exe" in result.stderr
     assert "It takes away 3 of 3 hits that nobody judged" in result.stderr
+
+
+ROSTER = """employee_id,name,email,username,department
+1,Ann,ann@corp.example,ann,Finance
+2,Bob,bob@corp.example,bob,Finance
+3,Eve,eve@corp.example,eve,Sales
+4,Cid,cid@corp.example,cid,Finance
+5,Dan,dan@corp.example,dan,Sales
+"""
+
+
+def with_roster(folder: Path) -> list[str]:
+    (folder / "roster.csv").write_text(ROSTER)
+    return ["--roster", str(folder / "roster.csv")]
+
+
+def test_how_many_accounts_lose_hits_is_said(folder: Path) -> None:
+    result = tune(folder, *false(1, 2), *with_roster(folder))
+    assert "It holds back 3 hits of 3 accounts; 1 of them nobody judged.\n" in result.stderr
+    assert "Of 1 account no hit was called false: cid@corp.example.\n" in result.stderr
+    told = json.loads(tune(folder, *false(1, 2), *with_roster(folder), "--json").stdout)
+    assert told["accounts"] == {"held_back": 3, "not_judged": ["cid@corp.example"]}
+    told = json.loads(tune(folder, *false(1, 2, 4), *with_roster(folder), "--json").stdout)
+    assert told["accounts"] == {"held_back": 3, "not_judged": []}
+
+
+def test_a_filter_for_a_department_alone_is_refused(folder: Path) -> None:
+    """All of Finance was called false, and somebody else did just the same."""
+    verdicts = folder / "verdicts.csv"
+    lines = [event(TOOL, AGENT, "ann", 1), event(TOOL, AGENT, "bob", 2), event(TOOL, AGENT, "eve", 3)]
+    write(folder / "log.ndjson", *lines)
+    write(folder / "rules" / "tool.match.ndjson", event(TOOL, AGENT, "eve", 3))
+    verdicts.write_text(f"rule,verdict,file,line\n{ID},true,log.ndjson,3\n")
+    asked = [*false(1, 2), "--verdicts", str(verdicts), *with_roster(folder)]
+    result = tune(folder, *asked)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "what sets the false hits apart is who it was alone (roster.department: Finance)" in result.stderr
+    told = json.loads(tune(folder, *asked, "--json").stdout)
+    assert told["refused"] == {"key": "roster.department", "values": ["Finance"]}
+
+
+def test_a_department_beside_something_else_is_told_with_its_size(folder: Path) -> None:
+    lines = [event(TOOL, AGENT, "ann", 1), event(TOOL, AGENT, "bob", 2), event(TOOL, AGENT, "eve", 3)]
+    write(folder / "log.ndjson", *lines)
+    verdicts = folder / "verdicts.csv"
+    verdicts.write_text(f"rule,verdict,file,line\n{ID},true,log.ndjson,3\n")
+    result = tune(folder, *false(1, 2), "--verdicts", str(verdicts), *with_roster(folder))
+    assert result.exit_code == 0, result.stderr
+    assert "roster.department: Finance\n" in result.stderr
+    assert "        roster.department: 'Finance'\n" in result.stdout
+    assert "Image" in result.stdout
+    assert "roster.department: Finance is 3 people on the roster; it would hold back what" in result.stderr
 
 
 def test_a_service_account_may_be_named(folder: Path) -> None:

@@ -82,8 +82,9 @@ def command(  # noqa: PLR0913 - one an option
 
     RULE is an id, a name or a file. What the false hits share is asked of all other hits, of those that a
     verdict calls true, and of the examples beside the rule. The smallest filter that fits all false hits and
-    no true one is run, and printed as YAML; what it does is told on standard error. Exit status 1 if there is
-    none.
+    no true one is run, and printed as YAML; what it does is told on standard error: how many hits of how many
+    accounts it holds back, too. A filter for an account or a department alone would hide whatever these
+    people do, and is not proposed. Exit status 1 if there is none.
     """
     from analysis.workbench.tune.proof import Owned  # noqa: PLC0415 - late, for speed
     from analysis.workbench.tune.told import as_json as everything  # noqa: PLC0415 - late, for speed

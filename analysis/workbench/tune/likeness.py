@@ -1,7 +1,8 @@
 """What events have in common, said as a person would write it into a filter.
 
-Which fields are offered, and how telling each is, is data: `likeness.toml` beside this file. Who it was is
-offered beside something else only; a service account may stand alone.
+Which fields are offered, and how telling each is, is data: `likeness.toml` beside this file. Who it was, a
+person or a department, is offered beside something else only: a filter for people alone would hide whatever
+they do. A service account may stand alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 _SHORTEST_NAME: Final = 3
 _PLAINEST: Final = 4.0
-_PERSONAL_WEIGHT: Final = 3.5
+_PERSONAL_WEIGHT: Final = {"account": 3.4}  # the name that findings have
+_OTHER_PERSONAL: Final = 3.5
+_OF_A_PARENT: Final = 3.7
 _BESIDE: Final = {"": 0.0, "cidr": 0.1, "startswith": 0.2, "endswith": 0.3, "contains": 0.4}
 _WINDOWS: Final = "winlog.event_data."
 _OF_WINDOWS: Final = re.compile(r"[A-Z]\w+")  # c-ip and src_ip are words of proxies
@@ -49,6 +52,7 @@ class Likeness:
         values: any of them, as they stand in the events.
         personal: says who it was, and so must not stand alone.
         weight: the smaller, the better a person can judge by it.
+        group: says which of many people it was, and must not stand alone either.
     """
 
     field: str
@@ -56,6 +60,12 @@ class Likeness:
     values: tuple[str, ...]
     personal: bool
     weight: float
+    group: bool = False
+
+    @property
+    def who(self) -> bool:
+        """Whether it says who it was, and nothing of what was done."""
+        return self.personal or self.group
 
     @property
     def key(self) -> str:
@@ -118,7 +128,9 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
         for modifier, values in alike(name, distinct):
             if (personal and len(values) > 1) or (not personal and _tells_who(values, people)):
                 continue
-            one = Likeness(naming.of(name), modifier, values, personal, _weight(name, modifier, len(values)))
+            weight = _weight(name, modifier, len(values))
+            group = _among(name, _tables()["group"]["fields"])
+            one = Likeness(naming.of(name), modifier, values, personal, weight, group)
             key = (one.key, tuple(value.casefold() for value in values))
             if key not in found or one.weight < found[key].weight:
                 found[key] = one
@@ -211,7 +223,7 @@ def _words(text: str) -> Iterator[str]:
 
 def _weight(name: str, modifier: str, values: int) -> float:
     if _personal(name):
-        telling = _PERSONAL_WEIGHT
+        telling = _PERSONAL_WEIGHT.get(name, _OF_A_PARENT if "parent" in name.lower() else _OTHER_PERSONAL)
     else:
         listed = (row["weight"] for row in _tables()["telling"] if _among(name, row["fields"]))
         telling = next(listed, _PLAINEST)

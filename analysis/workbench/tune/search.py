@@ -22,7 +22,7 @@ from analysis.workbench.tune.parted import COUNTER, EXAMPLE, FALSE, OPEN, TRUE
 from analysis.workbench.tune.smallest import Answers, Choice, choices, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,7 @@ class Found:
         in_the_way: true hits and examples that fit the nearest sets; some of them, if there is no filter.
         counts: hits by kind.
         unsaid: field → true hits and examples that do not have it, and so cannot vouch for it.
+        refused: a line that would do but for being about people alone, if there is no filter.
     """
 
     shared: Shared
@@ -51,6 +52,7 @@ class Found:
     in_the_way: tuple[str, ...]
     counts: dict[str, int]
     unsaid: dict[str, int] = field(default_factory=dict)
+    refused: Likeness | None = None
 
     @property
     def lines(self) -> tuple[Likeness, ...]:
@@ -76,7 +78,15 @@ def search(rule: Rule, taxonomy: Taxonomy, hits: Hits) -> Found:
     )
     fields = [likenesses[line].field for line in chosen[0].lines] if chosen else []
     unsaid = {name: _lacking(taxonomy.field(name, rule.logsource), hits) for name in fields}
-    return Found(shared, likenesses, chosen, blocking, told.counts, {k: n for k, n in unsaid.items() if n})
+    unsaid = {name: count for name, count in unsaid.items() if count}
+    refused = None if chosen else _about_people(likenesses, answers)
+    return Found(shared, likenesses, chosen, blocking, told.counts, unsaid, refused)
+
+
+def _about_people(likenesses: Sequence[Likeness], answers: Answers) -> Likeness | None:
+    """The first line about people that fits nothing which is to be kept."""
+    fit = (one for line, one in enumerate(likenesses) if one.who and not answers.in_the_way((line,)).size)
+    return next(fit, None)
 
 
 def _some_false(hits: Hits) -> pl.DataFrame:
@@ -108,6 +118,7 @@ class _Told:
         self.all_false = np.ones(self._lines, np.bool_)
         self._keep: dict[bytes, str] = {}
         self._others: dict[bytes, int] = {}
+        self._accounts: dict[bytes, set[str]] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, kind: str, dataset: str, frame: pl.DataFrame) -> None:
@@ -123,9 +134,12 @@ class _Told:
             return
         if kind != OPEN:
             fits = np.hstack([fits, fits | self._unsaid(frame)])
-        rows, first, counts = np.unique(
-            np.packbits(fits, axis=1), axis=0, return_index=True, return_counts=True
+        rows, first, where, counts = np.unique(
+            np.packbits(fits, axis=1), axis=0, return_index=True, return_inverse=True, return_counts=True
         )
+        if kind == OPEN:
+            for number, account in _whose(frame, where):
+                self._accounts.setdefault(rows[number].tobytes(), set()).add(account)
         for row, at, count in zip(rows, first.tolist(), counts.tolist(), strict=True):
             if kind == OPEN:
                 self._others[row.tobytes()] = self._others.get(row.tobytes(), 0) + count
@@ -143,7 +157,8 @@ class _Told:
         others = _unpacked(self._others, self._lines)
         weights = np.array(list(self._others.values()), np.int64)
         perhaps = keep[:, self._lines :]
-        return Answers(keep[:, lines], perhaps[:, lines], others[:, lines], weights)
+        accounts = tuple(frozenset(self._accounts.get(row, ())) for row in self._others)
+        return Answers(keep[:, lines], perhaps[:, lines], others[:, lines], weights, accounts)
 
     def _unsaid(self, frame: pl.DataFrame) -> NDArray[np.bool_]:
         """Where an event has no value that a line could be held against."""
@@ -153,6 +168,13 @@ class _Told:
             np.any([none, *(had[name] for name in names if name in had)], axis=0) for names in self._sources
         ]
         return ~np.stack(said, axis=1)
+
+
+def _whose(frame: pl.DataFrame, where: NDArray[np.intp]) -> Iterator[tuple[int, str]]:
+    """For each different answer the accounts that gave it."""
+    if "account" in frame.columns:
+        said = frame.select(pl.Series("number", where.ravel()), "account")
+        yield from said.drop_nulls().unique(maintain_order=True).iter_rows()
 
 
 def _unpacked(packed: dict[bytes, str] | dict[bytes, int], columns: int) -> NDArray[np.bool_]:

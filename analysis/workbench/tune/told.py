@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.report.text import plain
-from analysis.workbench.tune.parted import EXAMPLE, KINDS, OPEN, TRUE
+from analysis.workbench.tune.parted import EXAMPLE, FALSE, KINDS, OPEN, TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +39,7 @@ def _lines(tuned: Tuned, owned: Owned) -> Iterator[str]:
         yield ""
         yield from _proof(tuned)
         yield from _alternatives(tuned)
+        yield from _departments(tuned)
     yield ""
     yield from _considered(tuned)
     missing = [name for name in ("owner", "reason", "expires") if getattr(owned, name) is None]
@@ -52,12 +53,41 @@ def _none(tuned: Tuned) -> Iterator[str]:
     if not found.likenesses:
         yield "No filter: the false hits share nothing that a filter may ask for; name fewer at a time."
         return
+    if found.refused is not None:
+        yield f"No filter: what sets the false hits apart is who it was alone ({found.refused})."
+        yield (
+            "That would hold back whatever these people do with the rule, and is not proposed; name fewer "
+            "false hits at a time, such as those of one program."
+        )
+        return
     yield "No filter: what all false hits share, up to three lines of it, fits a true one too. In the way:"
     yield from _first([f"  {place}" for place in found.in_the_way], _FEW)
     yield "If that is not true, correct the verdict or example; if it is, name fewer false hits at a time."
 
 
+def _reach(tuned: Tuned) -> Iterator[str]:
+    """How much it holds back, of how many: an insider may be among them."""
+    hits = sum(one.removed for one in tuned.counts if one.kind in (FALSE, OPEN))
+    whose = f" of {_some(len(tuned.accounts), 'account')}" if tuned.accounts else ""
+    open_hits = sum(one.removed for one in tuned.counts if one.kind == OPEN)
+    said = f"It holds back {_some(hits, 'hit')}{whose}"
+    if not open_hits:
+        yield f"{said}, all of them called false."
+        return
+    others = tuned.unjudged
+    yield f"{said}; {open_hits:,} of them nobody judged."
+    if others:
+        named = ", ".join(others[:_FEW]) + (f" and {len(others) - _FEW:,} more" if len(others) > _FEW else "")
+        yield f"Of {_some(len(others), 'account')} no hit was called false: {named}."
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _proof(tuned: Tuned) -> Iterator[str]:
+    yield from _reach(tuned)
+    yield ""
     width = max(len(one.kind) for one in tuned.counts)
     yield f"{'':{width}}  without     with  removed"
     for one in tuned.counts:
@@ -90,7 +120,16 @@ def _alternatives(tuned: Tuned) -> Iterator[str]:
         yield ""
         yield "Others that would do:"
     for one in others[:_FEW]:
-        yield f"  removes {one.others:,} not judged: {'; '.join(str(line) for line in _of(tuned, one))}"
+        whose = f", of {_some(one.accounts, 'account')}" if one.accounts else ""
+        lines = "; ".join(str(line) for line in _of(tuned, one))
+        yield f"  removes {one.others:,} not judged{whose}: {lines}"
+
+
+def _departments(tuned: Tuned) -> Iterator[str]:
+    """Whom lines about departments are about, from now on."""
+    for line, count in tuned.people.items():
+        people = f"{count:,} {'person' if count == 1 else 'people'}"
+        yield f"{line} is {people} on the roster; it would hold back what any of them does so."
 
 
 def _of(tuned: Tuned, choice: Choice) -> list[Likeness]:
@@ -129,10 +168,17 @@ def as_json(tuned: Tuned) -> dict[str, Any]:
         ],
         "vouched": any(one.kind in (TRUE, EXAMPLE) for one in tuned.counts),
         "unsaid": found.unsaid,
+        "accounts": {"held_back": len(tuned.accounts), "not_judged": list(tuned.unjudged)},
         "others": [
-            {"lines": [_line(line) for line in _of(tuned, one)], "removed": one.others}
+            {
+                "lines": [_line(line) for line in _of(tuned, one)],
+                "removed": one.others,
+                "accounts": one.accounts,
+            }
             for one in found.choices[1:]
         ],
+        "people": dict(tuned.people),
+        "refused": found.refused and _line(found.refused),
         "in_the_way": list(found.in_the_way),
         "considered": list(found.shared.considered),
         "left_out": {why: list(names) for why, names in found.shared.left_out.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -34,6 +34,8 @@ class Tuned:
         text: the filter as YAML; "" if there is none.
         counts: hits by kind, without and with it; none if there is none.
         removed: hits that nobody judged and that it removes, by account ("" if unknown) and day (UTC).
+        judged: the accounts of the hits called false.
+        people: line about a department → how many the roster has in it; none without a roster.
     """
 
     rule: Rule
@@ -41,6 +43,18 @@ class Tuned:
     text: str
     counts: tuple[Count, ...]
     removed: pl.DataFrame
+    judged: tuple[str, ...] = ()
+    people: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts whose hits it holds back."""
+        return tuple(sorted({*self.judged, *filter(None, self.removed["account"])}))
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """Those of them of whom no hit was called false."""
+        return tuple(account for account in self.accounts if account not in self.judged)
 
     @property
     def proven(self) -> bool:
@@ -115,23 +129,47 @@ def tune(
         text = written(rule, found.lines, found.counts[FALSE], owned)
         path = folder / "filter.yml"
         path.write_text(text, "utf-8")
-        return Tuned(rule, found, text, *_run(Trial(rule, path, taxonomy, placeholders), hits))
+        counts, removed, accounts = _run(Trial(rule, path, taxonomy, placeholders), hits)
+        people = _people(found, opened.context.roster)
+        return Tuned(rule, found, text, counts, removed, accounts, people)
 
 
-def _run(trial: Trial, hits: Hits) -> tuple[tuple[Count, ...], pl.DataFrame]:
-    """The rule with the filter against everything: hits by kind, and what is removed that nobody judged."""
+def _people(found: Found, roster: pl.DataFrame | None) -> dict[str, int]:
+    """How many people each line about a department is about, of the filter and of the others on offer."""
+    lines = [found.likenesses[line] for choice in found.choices for line in choice.lines]
+    groups = [one for one in lines if one.group]
+    if roster is None:
+        return {}
+    counts = {}
+    for one in groups:
+        name = one.field.removeprefix("roster.")
+        wanted = [value.casefold() for value in one.values]
+        if name in roster.columns:
+            counts[str(one)] = sum(str(value).casefold() in wanted for value in roster[name])
+    return counts
+
+
+def _run(trial: Trial, hits: Hits) -> tuple[tuple[Count, ...], pl.DataFrame, tuple[str, ...]]:
+    """The rule with the filter against everything.
+
+    Returns:
+        Hits by kind; what is removed that nobody judged; the accounts of what was called false.
+    """
     counts: dict[str, tuple[int, int]] = {}
+    called: set[str] = set()
     removed = [pl.DataFrame(schema=REMOVED)]
     for kind, dataset, frame in hits.batches():
         before, after = trial.of(frame, dataset)
         had, has = counts.get(kind, (0, 0))
         counts[kind] = had + len(before), has + len(after)
+        if kind == FALSE and "account" in frame.columns:
+            called.update(frame["account"].drop_nulls().unique())
         if kind == OPEN:
             gone = before.filter(~before.is_in(after.implode()))
             removed.append(_by_account_and_day(frame[gone]))
     together = pl.concat(removed).group_by("account", "day").agg(pl.col("hits").sum())
     told = tuple(Count(kind, *counts[kind]) for kind in KINDS if kind in counts)
-    return told, together.sort("account", "day").select(*REMOVED)
+    return told, together.sort("account", "day").select(*REMOVED), tuple(sorted(called))
 
 
 def _by_account_and_day(events: pl.DataFrame) -> pl.DataFrame:
