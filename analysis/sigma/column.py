@@ -142,6 +142,22 @@ class Columns:
         if self.height:
             self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
 
+    def distinct(self, asked: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], pl.Series]:
+        """The distinct values of fields, in any order, at less than it takes to encode them.
+
+        Args:
+            asked: the columns of each, as `usable` gave them.
+        """
+        asked = list(asked)
+        found = {usable: self._known[usable].values for usable in asked if usable in self._known}
+        wanted = [usable for usable in asked if usable not in found]
+        new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
+        plain = {usable: series for usable, series in new.items() if not isinstance(series.dtype, pl.List)}
+        frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(plain.values())])
+        values = frame.select(pl.col(name).drop_nulls().unique().implode() for name in frame.columns)
+        found |= {usable: values[str(number)][0] for number, usable in enumerate(plain)}
+        return found | {usable: self.of(usable).values for usable in new if usable not in found}
+
     def of(self, usable: tuple[str, ...]) -> Column:
         """The first of the columns `usable` that has a value, row by row; not empty."""
         found = self._known.get(usable)

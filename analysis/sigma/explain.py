@@ -20,7 +20,7 @@ import polars as pl
 
 from analysis.sigma import tree
 from analysis.sigma.fold import fold
-from analysis.sigma.match import is_content
+from analysis.sigma.keywords import is_content
 from analysis.sigma.regex import Late, compiled
 
 if TYPE_CHECKING:

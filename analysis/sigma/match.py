@@ -19,6 +19,7 @@ from analysis.sigma.asked import Asked, true_of_nothing
 from analysis.sigma.column import Columns
 from analysis.sigma.distinct import Distinct, either
 from analysis.sigma.fold import fold_values
+from analysis.sigma.keywords import Keywords
 from analysis.sigma.outline import Outline
 from analysis.sigma.regex import Late
 from analysis.sigma.rows import Leaf, rows_of
@@ -34,27 +35,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = {"rule": pl.UInt32, "row": pl.UInt32}
 KEYWORDS: Final = ()  # what keywords ask about; no field has no columns
-# What analysis and sensors add to an event that its source did not write; keywords do not look there.
-_ADDED: Final = ("account.", "roster.", "molehunt.", "log.", "related.")
-_ADDED_NAMES: Final = frozenset(
-    {
-        "@timestamp",
-        "account",
-        "event.module",
-        "event.dataset",
-        "event.hash",
-        "event.kind",
-        "event.category",
-        "event.type",
-    }
-)
 # The columns that an event has with an explicit null, in frames that can tell it from an absent one.
 NULL_FIELDS: Final = "molehunt.null_fields"
-
-
-def is_content(column: str) -> bool:
-    """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
-    return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
 
 
 class Plan:
@@ -207,7 +189,7 @@ class Batch:
         self._plan = plan
         self._columns = Columns(frame)
         self.height = frame.height
-        self._distinct: dict[tuple[tuple[str, ...], ...], tuple[Column, Distinct] | None] = {}
+        self._distinct: dict[tuple[str, ...], tuple[Column, Distinct] | None] = {}
         self._leaves: dict[int, Leaf] = {}
         self._equal: dict[tuple[tuple[str, ...], int], Leaf] = {}  # of items that ask the same
 
@@ -222,30 +204,17 @@ class Batch:
         Args:
             fields: the columns of each; `KEYWORDS` for all.
         """
-        wanted: set[tuple[str, ...]] = set()
-        for columns in set(fields):
-            if columns == KEYWORDS:
-                wanted.update((name,) for name in self._content)
-            else:
-                wanted.add(self._columns.usable(columns))
-        self._columns.load(wanted)
+        self._columns.load({self._columns.usable(columns) for columns in fields if columns != KEYWORDS})
 
     @cached_property
-    def _content(self) -> list[str]:
-        """The columns that keywords are looked for in."""
-        return [name for name in self._columns.schema if is_content(name)]
+    def _keywords(self) -> Keywords:
+        return Keywords(self._columns, self._plan.asked(KEYWORDS), self._plan.late)
 
     def possible(self, columns: tuple[str, ...]) -> Mask:
         """For each item that is asked of a field, by its place, whether it may be true of any event."""
-        asked = self._plan.asked(columns)
         if columns == KEYWORDS:
-            possible = np.zeros(len(asked), bool)
-            for name in self._content:
-                looked = self._looked((name,), KEYWORDS)
-                if looked is not None:
-                    likely = looked[1].likely
-                    possible |= True if likely is None else likely
-            return possible
+            return self._keywords.possible()
+        asked = self._plan.asked(columns)
         looked = self._looked(columns)
         if looked is None:
             return asked.absent | asked.tells_null if NULL_FIELDS in self._columns.names else asked.absent
@@ -275,7 +244,7 @@ class Batch:
             key = (columns, self._plan.asked(columns).place(item))
             found = self._equal.get(key)
             if found is None:
-                found = self._keywords(item) if item.field is None else self._field(item, item.field)
+                found = self._keywords.leaf(item) if item.field is None else self._field(item, item.field)
                 found = self._equal[key] = found.denied() if item.negated else found
             self._leaves[id(item)] = found
         return found
@@ -365,36 +334,16 @@ class Batch:
         mask[pairs.filter(asked)["row"].to_numpy()] = True
         return mask
 
-    def _keywords(self, item: tree.Item) -> Leaf:
-        """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
-        values = self._plan.asked(KEYWORDS).values(item)
-        masks = {id(value): np.zeros(self.height, bool) for value in values}
-        for name in self._content:
-            looked = self._looked((name,), KEYWORDS)
-            if looked is None:
-                continue
-            column, distinct = looked
-            for value in distinct.possible(item):
-                found = distinct.matching(value)
-                if len(found):
-                    masks[id(value)] |= column.mask(found)
-        link = np.logical_and if item.every else np.logical_or
-        return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
-
-    def _looked(
-        self, columns: tuple[str, ...], asked: tuple[str, ...] | None = None
-    ) -> tuple[Column, Distinct] | None:
-        """The values of the first of `columns` that has one, and what `asked` makes of them."""
-        asked = columns if asked is None else asked
-        key = (columns, asked)
-        if key not in self._distinct:
+    def _looked(self, columns: tuple[str, ...]) -> tuple[Column, Distinct] | None:
+        """The values of the first of `columns` that has one, and what is asked of them."""
+        if columns not in self._distinct:
             usable = self._columns.usable(columns)
             column = self._columns.of(usable) if usable else None
-            questions = self._plan.asked(asked)
-            self._distinct[key] = (
-                (column, Distinct(column.values, questions, self._plan.late)) if column else None
+            asked = self._plan.asked(columns)
+            self._distinct[columns] = (
+                (column, Distinct(column.values, asked, self._plan.late)) if column else None
             )
-        return self._distinct[key]
+        return self._distinct[columns]
 
 
 def _asks_rows(value: tree.Value) -> bool:

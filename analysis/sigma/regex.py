@@ -18,6 +18,7 @@ import polars as pl
 import regex
 
 from analysis.sigma import regex_literals, regex_syntax
+from analysis.sigma.regex_search import shortest, trimmed
 from analysis.sigma.regex_tree import UnreadableError
 from analysis.sigma.regex_writing import backtracks, size, written
 
@@ -99,12 +100,14 @@ class Pattern:
         rust: for Rust's engine, if `other` is None.
         other: for the package `regex`.
         tree: what was understood of it; None if Rust's engine alone understands it.
+        least: the fewest bytes of a text that it is found in.
     """
 
     source: str
     rust: str
     other: regex.Pattern[str] | None = field(default=None, compare=False)
     tree: Node | None = field(default=None, compare=False, repr=False)
+    least: int = field(default=0, compare=False)
 
     def search(self, values: pl.Series, late: Late | None = None) -> NDArray[np.bool_]:
         """Which texts it is found in.
@@ -114,6 +117,15 @@ class Pattern:
             late: where texts are booked for which the time ran out; they are false.
         """
         late = Late() if late is None else late
+        if self.least > 1:
+            near = (values.str.len_bytes() >= self.least).fill_null(value=False).arg_true()
+            if len(near) < len(values):
+                found = np.zeros(len(values), bool)
+                found[near.to_numpy()] = self._searched(values.gather(near), late)
+                return found
+        return self._searched(values, late)
+
+    def _searched(self, values: pl.Series, late: Late) -> NDArray[np.bool_]:
         found = np.zeros(len(values), bool)
         place = 0
         for part in _parts(values):
@@ -186,7 +198,9 @@ def compiled(pattern: str, flags: str = "") -> Pattern:
     flagged = f"(?{flags}){pattern}" if flags else pattern
     refused = _refused(flagged)
     if refused is None:
-        return Pattern(source, flagged, tree=node)
+        if node is None:
+            return Pattern(source, flagged)
+        return Pattern(source, _without_end(node, flagged), tree=node, least=shortest(node))
     return _translated(pattern, flags, source, refused)
 
 
@@ -207,6 +221,13 @@ def _refused(pattern: str) -> str | None:
     return None
 
 
+def _without_end(node: Node, pattern: str) -> str:
+    """What is searched for in place of `pattern`, at less cost where its end makes no difference."""
+    shorter = trimmed(node)
+    text = pattern if shorter == node else written(shorter, python=False)
+    return pattern if _refused(text) else text
+
+
 def _translated(pattern: str, flags: str, source: str, refused: str) -> Pattern:
     """The expression in the form of the engine that can run it, read as PCRE means it."""
     try:
@@ -219,11 +240,11 @@ def _translated(pattern: str, flags: str, source: str, refused: str) -> Pattern:
         refused_again = _refused(text)
         if refused_again is not None:
             raise RegexError(refused)
-        return Pattern(source, text, tree=node)
+        return Pattern(source, _without_end(node, text), tree=node, least=shortest(node))
     if size(node) > MAX_SIZE:
         raise RegexError(f"it has {size(node)} steps, more than {MAX_SIZE}")
     try:
-        return Pattern(source, "", regex.compile(written(node, python=True)), node)
+        return Pattern(source, "", regex.compile(written(node, python=True)), node, shortest(node))
     except (regex.error, UnreadableError, ValueError, OverflowError, RecursionError) as error:
         raise RegexError(str(error)) from error
 

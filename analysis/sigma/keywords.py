@@ -1,0 +1,88 @@
+"""Keywords: what rules look for in any column of an event, wherever it stands.
+
+Nearly every column is looked through and hardly one holds anything, so its distinct values are all that is
+made of it until one of them does.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analysis.sigma.distinct import Distinct
+from analysis.sigma.rows import Leaf
+
+if TYPE_CHECKING:
+    from analysis.sigma import tree
+    from analysis.sigma.asked import Asked
+    from analysis.sigma.column import Column, Columns
+    from analysis.sigma.regex import Late
+    from analysis.sigma.rows import Mask
+
+# What analysis and sensors add to an event that its source did not write; keywords do not look there.
+_ADDED: Final = ("account.", "roster.", "molehunt.", "log.", "related.")
+_ADDED_NAMES: Final = frozenset(
+    {
+        "@timestamp",
+        "account",
+        "event.module",
+        "event.dataset",
+        "event.hash",
+        "event.kind",
+        "event.category",
+        "event.type",
+    }
+)
+
+
+def is_content(column: str) -> bool:
+    """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
+    return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
+
+
+class Keywords:
+    """The keywords of all rules, and the events of one batch.
+
+    Args:
+        columns: of the batch; those that rules ask for by name best encoded before.
+        asked: all that rules ask of any column.
+        late: where regular expressions that run out of time are booked.
+    """
+
+    def __init__(self, columns: Columns, asked: Asked, late: Late) -> None:
+        self._columns = columns
+        self._asked = asked
+        self._late = late
+
+    @cached_property
+    def _holding(self) -> list[tuple[Column, Distinct]]:
+        """The columns that may hold any of it."""
+        names = [(name,) for name in self._columns.schema if is_content(name)]
+        found = []
+        for usable, values in self._columns.distinct(names).items():
+            likely = Distinct(values, self._asked, self._late).likely
+            if likely is None or likely.any():
+                column = self._columns.of(usable)
+                found.append((column, Distinct(column.values, self._asked, self._late)))
+        return found
+
+    def possible(self) -> Mask:
+        """For each item, by its place, whether it may be true of any event."""
+        possible = np.zeros(len(self._asked), bool)
+        for _, distinct in self._holding:
+            possible |= True if distinct.likely is None else distinct.likely
+        return possible
+
+    def leaf(self, item: tree.Item) -> Leaf:
+        """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
+        values = self._asked.values(item)
+        masks = {id(value): np.zeros(self._columns.height, bool) for value in values}
+        for column, distinct in self._holding:
+            for value in distinct.possible(item):
+                found = distinct.matching(value)
+                if len(found):
+                    masks[id(value)] |= column.mask(found)
+        link = np.logical_and if item.every else np.logical_or
+        return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
