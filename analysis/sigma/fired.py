@@ -103,10 +103,13 @@ class Telling:
         """The findings, in order of group and account."""
         whole = pl.concat(totals).with_row_index(_FINDING)
         shown = whole.select(_FINDING, HIGH, LOW, EVENT, PATH).explode(EVENT, PATH)
-        quoted, groups = self._looked_up(shown)
+        columns = {name for path in self.paths for name in path.columns} | {"account", "host.name"}
+        wanted = pl.concat([shown[EVENT], whole[HOST].drop_nulls()]).unique().sort()
+        known = self.evidence.having(wanted, (*LOCATORS, *sorted(columns.difference(LOCATORS))))
+        quoted, groups = self._looked_up(shown, known)
         whole = whole.with_columns(
-            self._text("account", whole[EVENT].list.first(), ACCOUNT),
-            self._text("host.name", whole[HOST], HOST),
+            _text("account", whole[EVENT].list.first(), ACCOUNT, known),
+            _text("host.name", whole[HOST], HOST, known),
         )
         told = sorted(
             ((groups[row[_FINDING]], row[ACCOUNT], row) for row in whole.iter_rows(named=True)),
@@ -120,20 +123,15 @@ class Telling:
             words |= {"value": _plain_number(row[_MEASURED])}
             yield finding(self.correlation, total, quoted[row[_FINDING]], fields, words)
 
-    def _text(self, column: str, events: pl.Series, name: str) -> pl.Series:
-        """A column of each of some events, "" where there is none."""
-        known = with_evidence(events.alias(EVENT).to_frame(), self.evidence, (column,))
-        if column not in known.columns:
-            return pl.repeat("", len(events), dtype=pl.String, eager=True).alias(name)
-        return known[column].cast(pl.String).fill_null("").alias(name)
-
-    def _looked_up(self, shown: pl.DataFrame) -> tuple[dict[int, pl.DataFrame], dict[int, tuple[str, ...]]]:
+    def _looked_up(
+        self, shown: pl.DataFrame, known: pl.DataFrame
+    ) -> tuple[dict[int, pl.DataFrame], dict[int, tuple[str, ...]]]:
         """What each finding quotes, and the names of its group as its first event writes them."""
         kept = []
         names: list[tuple[int, int, tuple[str, ...]]] = []
         for (number,), rows in shown.with_row_index(_PLACE).partition_by(PATH, as_dict=True).items():
             path = self.paths[number]
-            events = with_evidence(rows, self.evidence, (*LOCATORS, *path.columns))
+            events = _with(rows, known, (*LOCATORS, *path.columns))
             quoted = path.quoting.keep(events)
             kept.append(pl.concat([events.select(_FINDING, _PLACE), quoted], how="horizontal"))
             names += _names(events, path)
@@ -143,17 +141,18 @@ class Telling:
         return {int(number): part for (number,), part in parts.items()}, groups
 
 
-def with_evidence(rows: pl.DataFrame, evidence: Kept, columns: Sequence[str]) -> pl.DataFrame:
-    """Rows with what is known of their events.
+def _text(column: str, events: pl.Series, name: str, known: pl.DataFrame) -> pl.Series:
+    """A column of each of some events, "" where there is none."""
+    rows = _with(events.alias(EVENT).to_frame(), known, (column,))
+    if column not in rows.columns:
+        return pl.repeat("", len(events), dtype=pl.String, eager=True).alias(name)
+    return rows[column].cast(pl.String).fill_null("").alias(name)
 
-    Args:
-        rows: with `EVENT`.
-        evidence: the events.
-        columns: which columns are wanted; those that no event has are left out.
-    """
-    wanted = rows[EVENT].drop_nulls().unique().sort()
-    known = evidence.having(wanted, columns)
-    return rows.join(known, on=EVENT, how="left", maintain_order="left")
+
+def _with(rows: pl.DataFrame, known: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Rows with some of what is known of their events."""
+    mine = known.select(EVENT, *(name for name in known.columns if name in columns))
+    return rows.join(mine, on=EVENT, how="left", maintain_order="left")
 
 
 def _names(events: pl.DataFrame, path: Path) -> list[tuple[int, int, tuple[str, ...]]]:

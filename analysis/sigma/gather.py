@@ -251,7 +251,19 @@ def _text(name: str, events: pl.DataFrame) -> pl.Series | None:
 
 def key_of(columns: Sequence[pl.Series], height: int) -> tuple[Array, Array]:
     """Both halves of the key of texts, a row each."""
-    return _key([_halves(fold_values(column)) for column in columns], height)
+    return _key([_halves(_folded(column)) for column in columns], height)
+
+
+def _folded(text: pl.Series) -> pl.Series:
+    """Text without its case, as `fold_values` has it.
+
+    Of ASCII, which most is, lower-casing is all there is to it, and the text just written, which is still at
+    hand, tells that it was. (No letter that is folded in another way becomes ASCII in lower case.)
+    """
+    lower = text.str.to_lowercase()
+    if lower.str.len_bytes().sum() == lower.str.len_chars().sum():
+        return lower
+    return fold_values(text)
 
 
 def _halves(folded: pl.Series) -> tuple[Array, Array]:
@@ -264,7 +276,7 @@ def _keys_of(series: pl.Series) -> Values:
         different, codes = _encoded(flat)
         each = _keys_of(different)
         return Values(each.high[codes], each.low[codes], each.there[codes], each.every)
-    text = fold_values(texts(flat))
+    text = _folded(texts(flat))
     if begins is not None:  # what a list has twice is one value
         height = len(series)
         owner = pl.Series("owner", np.repeat(np.arange(height), np.diff(begins)))
