@@ -334,6 +334,19 @@ def test_a_rule_without_its_telemetry_says_why(hunted: Hunted, tmp_path: Path) -
     assert by_name["deaf"]["cost"]["measured_on"] == 0
 
 
+def test_a_rule_that_had_nothing_to_look_at_is_not_said_to_have_found_nothing(
+    hunted: Hunted, tmp_path: Path
+) -> None:
+    """Some log of the lake might tell of the registry, by its columns; none does."""
+    any_action = {"s": {"event.action|exists": True}, "condition": "s"}
+    rule(tmp_path, "deaf", any_action, logsource={"category": "registry_set"})
+    for name in ("quiet", "calm", "still"):
+        rule(tmp_path, name, {"s": {"dns.question.name": f"{name}.nowhere"}, "condition": "s"})
+    shown = " ".join(run("rules", "backtest", tmp_path, "--lake", hunted.out).stdout.split())
+    assert "3 rules ran without a hit. 1 rule could not run, or not yet:" in shown
+    assert "no event of these days is of category registry_set Deaf" in shown
+
+
 def test_a_broken_rule_is_named_and_the_others_run(hunted: Hunted, tmp_path: Path) -> None:
     rule(tmp_path, "lookup", ANYDESK)
     (tmp_path / "broken.yml").write_text(

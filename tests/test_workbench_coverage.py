@@ -193,6 +193,28 @@ def test_the_page_for_a_person(hunted: Hunted) -> None:
     assert "account.basis" in shown
 
 
+def test_a_long_page_names_one_rule_a_row(tmp_path: Path) -> None:
+    lookup = {"s": {"dns.question.name": "a.example"}, "condition": "s"}
+    for number in range(45):
+        tags = ["attack.initial-access", f"attack.t{1500 + number}", "attack.t1499"]
+        rule(tmp_path, f"looked_up_{number:02}", lookup, tags=tags[: 3 if number < 3 else 2])
+    lines = run("rules", "coverage", tmp_path).stdout.splitlines()
+    row = next(line for line in lines if line.startswith("T1499"))
+    assert row.split("  ")[-1].strip() == "Looked_up_00 and 2 more"
+    tactic = lines[next(place for place, line in enumerate(lines) if line.startswith("initial-access")) :]
+    assert " and 34 more" in " ".join(tactic[:3])
+
+
+def test_fields_are_lacking_of_some_log(hunted: Hunted, tmp_path: Path) -> None:
+    """A name such as Image says little without the log that lacks it."""
+    rule(tmp_path, "no_fields", {"s": {"dns.moon": 1}, "condition": "s"})
+    part = {"s": {"dns.question.name": "a"}, "moon": {"dns.moon": 1}, "condition": "s and not moon"}
+    rule(tmp_path, "in_part", part)
+    shown = run("rules", "coverage", tmp_path, "--lake", hunted.out).stdout
+    assert "lacks the fields: dns.moon, of category dns" in shown
+    assert "1  dns.moon, of category dns" in shown
+
+
 def test_a_broken_rule_and_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     rule(tmp_path, "fine", {"s": {"dns.question.name": "a"}, "condition": "s"})
     (tmp_path / "broken.yml").write_text("title: Broken\nlogsource: {}\ndetection: {}\n")

@@ -30,6 +30,7 @@ def written(done: Replay, lake: Path, chosen: Chosen) -> str:
         "days_with_events": done.filled,
         "cpu_seconds": round(done.seconds, 4),
         "cpu_seconds_shared": None if done.shared is None else round(done.shared, 4),
+        "cpu_seconds_own": None if done.own is None else round(done.own, 4),
         "errors": [str(error) for error in chosen.errors],
         "verdicts_on_other_rules": list(done.strangers),
         "verdicts_on_other_events": [{"file": file, "line": line} for file, line in done.unseen],

@@ -6,27 +6,23 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from analysis.workbench.backtest.summary import DETAILED, a_day, seconds, summary, whole_cost
 from analysis.workbench.chosen import kind
 from analysis.workbench.screen import Screen, many, near, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.workbench.backtest.cost import Cost
     from analysis.workbench.backtest.replay import Replay, Replayed
     from analysis.workbench.backtest.tally import Who
     from analysis.workbench.judged import Precision
 
-_DETAILED: Final = 3  # rules that are told in full unasked
 _PEOPLE: Final = 10
 _VALUES: Final = 5
 _FINDINGS: Final = 3
 _DAYS: Final = 35  # in a row each; more are told by weeks, by months, by years
 _VALUE_LETTERS: Final = 160
-_REASONS: Final = 20
-_TITLES: Final = 3
 _UNFIT: Final = 5
-_COSTLIEST: Final = 3
 
 
 def render(done: Replay, lake: Path, *, details: bool) -> None:
@@ -38,8 +34,8 @@ def render(done: Replay, lake: Path, *, details: bool) -> None:
         screen.say(f"Verdicts on rules that were not asked about: {', '.join(done.strangers)}")
     _unfit(screen, done)
     if len(done.replayed) > 1:
-        _summary(screen, done, details=details)
-    if details or len(done.replayed) <= _DETAILED:
+        summary(screen, done, details=details)
+    if details or len(done.replayed) <= DETAILED:
         for one in done.replayed:
             screen.say()
             _rule(screen, one, done)
@@ -75,120 +71,11 @@ def _length(done: Replay) -> int:
     return (done.dates[1] - done.dates[0] + timedelta(days=1)).days if done.dates else 0
 
 
-def _summary(screen: Screen, done: Replay, *, details: bool) -> None:
-    """All rules, a line each; those without a hit by why."""
-    loud = sorted(
-        (one for one in done.replayed if one.tally.hits),
-        key=lambda one: (bool(one.counters), -sum(one.tally.alerts.values())),
-    )
-    whole = sum(one.cost.seconds for one in done.replayed)
-    judged = any(one.precision for one in done.replayed)
-    columns = [("a day", "right"), ("hits", "right"), ("who", "right"), ("findings", "right")]
-    columns += [("right", "right")] if judged else []
-    together = done.shared is not None
-    columns += [("CPU ms" if together else "CPU s", "right"), ("share", "right")]
-    columns += [("level", "left"), ("rule", "fold")]
-    rows = []
-    for one in loud:
-        row = [_a_day(one, done), f"{one.tally.hits:,}", f"{len(one.tally.who):,}"]
-        row.append("-" if one.counters else f"{one.findings:,}")
-        if judged:
-            row.append(_short(one.precision))
-        row += [*_short_cost(one.cost, whole), one.detection.level.name.lower()]
-        rows.append([*row, one.detection.title])
-    screen.say()
-    if rows:
-        screen.rows(columns, rows)
-    total = sum(sum(one.tally.alerts.values()) for one in loud if not one.counters)
-    a_day = f"{total / done.filled:.1f}" if done.filled else str(total)
-    screen.say()
-    screen.say(
-        f"{many(len(done.replayed), 'rule')}, {len(loud)} with hits. An analyst would have had {a_day} "
-        "alerts a day: one for each rule, account and day. Rules with - for findings only serve others, and "
-        f"make none. Matching took {_seconds(done.seconds)} for all together."
-    )
-    _costs(screen, done, whole)
-    _without_hits(screen, done, details=details)
-    if len(done.replayed) > _DETAILED:
-        screen.say("Name one rule, or say --details, for its days, accounts and values.")
-
-
-def _costs(screen: Screen, done: Replay, whole: float) -> None:
-    """What the columns of cost mean; of many rules, the costliest, which may have no hit."""
-    part = any(one.cost.measured < one.cost.events for one in done.replayed)
-    if done.shared is None:
-        if part:
-            screen.say("CPU s is of each rule alone, reckoned from a part of its events.")
-        return
-    rest = done.seconds - done.shared - whole
-    screen.say(
-        f"Of that, {_seconds(done.shared)} went into what rules share: reading events, and one search of "
-        f"their text. CPU ms is what each rule took besides, {_seconds(whole)} in all"
-        + (", both reckoned from a part of the events." if part else ".")
-        + (" The rest made the rules ready, once for however many events." if rest > whole else "")
-    )
-    costly = sorted(done.replayed, key=lambda one: -one.cost.seconds)[:_COSTLIEST]
-    told = [
-        f"{one.detection.title} ({_seconds(one.cost.seconds)}, {share(one.cost.seconds, whole)})"
-        for one in costly
-        if one.cost.seconds
-    ]
-    if told:
-        screen.say(f"The costliest: {'; '.join(told)}.")
-
-
-def _without_hits(screen: Screen, done: Replay, *, details: bool) -> None:
-    quiet = [one for one in done.replayed if not one.tally.hits]
-    reasons: dict[str, list[str]] = {}
-    for one in quiet:
-        reasons.setdefault(one.not_run, []).append(one.detection.title)
-    silent = reasons.pop("", [])
-    if silent:
-        screen.say(f"{many(len(silent), 'rule')} ran without a hit.")
-    if reasons:
-        ordered = sorted(reasons.items(), key=lambda pair: -len(pair[1]))
-        shown = ordered if details else ordered[:_REASONS]
-        rows = [[f"{len(titles):,}", reason, _few(titles)] for reason, titles in shown]
-        screen.say()
-        screen.say(f"{many(sum(map(len, reasons.values())), 'rule')} could not run, or not yet:")
-        screen.rows([("", "right"), ("", "fold"), ("", "fold")], rows, indent=2)
-        if len(ordered) > len(shown):
-            rules = sum(len(titles) for _, titles in ordered[len(shown) :])
-            reasons_left = many(len(ordered) - len(shown), "more reason")
-            screen.say(f"and {many(rules, 'rule')} for {reasons_left}; --details or --json has them all")
-
-
-def _few(titles: Sequence[str]) -> str:
-    """A few of many; so few that each row of hundreds of rules stays short."""
-    shown = titles if len(titles) <= _TITLES else titles[:1]
-    more = f" and {len(titles) - len(shown):,} more" if len(titles) > len(shown) else ""
-    return "; ".join(shown) + more
-
-
-def _a_day(one: Replayed, done: Replay) -> str:
-    return f"{sum(one.tally.alerts.values()) / done.filled:.2f}" if done.filled else "-"
-
-
-def _short(precision: Precision | None) -> str:
-    if precision is None or precision.share is None:
-        return "-"
-    return f"{precision.right}/{precision.right + precision.wrong}"
-
-
-def _short_cost(cost: Cost, whole: float) -> list[str]:
-    if not cost.measured:
-        return ["-", "-"]
-    return [
-        f"{cost.seconds:.3f}" if cost.alone else f"{1000 * cost.seconds:.2f}",
-        share(cost.seconds, whole),
-    ]
-
-
 def _rule(screen: Screen, one: Replayed, done: Replay) -> None:
     """One rule in full."""
     rule = one.detection
     screen.say(f"{rule.title}  [{rule.level.name.lower()} {kind(rule)}]", style="bold")
-    whole = sum(other.cost.seconds for other in done.replayed)
+    whole = whole_cost(done)
     rows = [
         ["rule", f"{near(rule.path)}  {rule.id}"],
         ["looks at", _looked(one, done)],
@@ -243,7 +130,7 @@ def _alerts(one: Replayed, done: Replay) -> str:
         return "nothing"
     most = max(alerts.values())
     on = next(day for day, number in alerts.items() if number == most)
-    return f"{_a_day(one, done)} alerts a day (one for each account and day); at most {most}, on {on}"
+    return f"{a_day(one, done)} alerts a day (one for each account and day); at most {most}, on {on}"
 
 
 def _precision(precision: Precision | None) -> str:
@@ -271,18 +158,14 @@ def _cost(one: Replayed, whole: float) -> str:
         return late if one.datasets else "none: no event of these days is one that it looks at"
     if not cost.alone:
         text = (
-            f"{_seconds(cost.seconds)} besides what all rules share, {share(cost.seconds, whole)} of all such"
+            f"{seconds(cost.seconds)} besides what all rules share, {share(cost.seconds, whole)} of all such"
         )
     else:
-        text = f"{_seconds(cost.seconds)} alone" + (
+        text = f"{seconds(cost.seconds)} alone" + (
             "" if rate is None else f", {rate:,.0f} events a CPU second"
         )
         text += f", {share(cost.seconds, whole)} of all rules'" if cost.seconds < whole else ""
     return text + (f" (measured on {cost.measured:,})" if cost.measured < cost.events else "")
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} CPU s" if seconds >= 1 else f"{1000 * seconds:.1f} CPU ms"
 
 
 def _unit(done: Replay) -> tuple[str, str]:

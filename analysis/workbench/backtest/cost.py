@@ -6,8 +6,10 @@ question is what each adds to that.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,8 @@ from analysis.sigma.pack import possible
 from analysis.workbench.backtest.together import Together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
     from analysis.context import Context
@@ -71,11 +75,12 @@ class Costs:
         self._seen[dataset] += frame.height
         if some.is_empty():
             return
-        if self._together is not None:
-            self._together.add(some, dataset)
-        for one in self._alone:
-            if self._spent < _MOST_SECONDS:
-                self._spent += one.add(some, dataset)
+        with _no_collection():
+            if self._together is not None:
+                self._together.add(some, dataset)
+            for one in self._alone:
+                if self._spent < _MOST_SECONDS:
+                    self._spent += one.add(some, dataset)
 
     def of(self, place: int) -> Cost:
         """The cost of the detection at `place` among the chosen."""
@@ -87,6 +92,24 @@ class Costs:
     def shared(self) -> float | None:
         """The seconds that rules share, of those measured together; None where each was measured alone."""
         return None if self._together is None else _whole(self._together.shared, self._seen)
+
+    def own(self) -> float | None:
+        """The seconds that rules measured together take besides, each once; None as above."""
+        if self._together is None:
+            return None
+        return sum(_whole(measured, self._seen) for measured in self._together.own())
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection: over the objects of a big pack it takes long, and one rule would bear it."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _whole(measured: dict[str, tuple[int, float]], seen: Counter[str]) -> float:

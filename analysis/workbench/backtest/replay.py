@@ -71,8 +71,8 @@ class Replay:
         rows: events of the days, by dataset.
         dates: the first and the last day; None where no event has a time.
         seconds: of CPU, for matching all rules together.
-        shared: of CPU, what they share of that, reckoned from a part of the events; None where each was
-            measured alone.
+        shared: of CPU, what all rules share of that; own: what they add to it. Both are reckoned from the
+            events that were measured; None where each rule was measured alone.
         filled: how many days have events.
         strangers: rules that have verdicts and are not among the chosen.
         unseen: places with a verdict, where no event of the days stands.
@@ -84,6 +84,7 @@ class Replay:
     dates: tuple[date, date] | None
     seconds: float
     shared: float | None
+    own: float | None
     filled: int
     strangers: tuple[str, ...]
     unseen: tuple[tuple[str, int], ...]
@@ -205,6 +206,7 @@ class _Run:
             dates=dates,
             seconds=self._seconds,
             shared=self._costs.shared(),
+            own=self._costs.own(),
             filled=self._opened.filled(self._days),
             strangers=judge.strangers if judge else (),
             unseen=judge.unseen() if judge else (),

@@ -97,6 +97,12 @@ class Together:
         }
         return whole, counter.end()
 
+    def own(self) -> Iterator[Measured]:
+        """What each rule took, and what each correlation and anomaly rule took of its own."""
+        yield from self._own
+        for counter in self._counters.values():
+            yield counter.measured
+
 
 class _Group:
     """The rules that look at the same events.

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from analysis.workbench.coverage.covered import TACTICS, finding, grouped, signals, techniques
-from analysis.workbench.coverage.telemetry import PART, STATES
+from analysis.workbench.coverage.telemetry import NO_FIELDS, PART, STATES
 from analysis.workbench.opened import Days
 from analysis.workbench.screen import Screen, many
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from analysis.workbench.coverage.covered import Covered
     from analysis.workbench.opened import Opened
 
-_TITLES: Final = 3
+_TITLES: Final = 3  # of rules that are named; of a row of a long table, one
+_LONG: Final = 40  # rows
+_TECHNIQUES: Final = 12
 _DATASETS: Final = 4
 
 
@@ -32,7 +34,7 @@ def render(rules: Sequence[Covered], opened: Opened | None, *, details: bool) ->
             f"{many(sum(rows.values()), 'event')} of {many(len(rows), 'dataset')} in {opened.lake.folder}"
         )
         counts = Counter(one.telemetry.state for one in rules)
-        screen.say(", ".join(f"{counts[state]} {_SAID[state]}" for state in STATES if counts[state]))
+        screen.say(", ".join(f"{counts[state]:,} {_SAID[state]}" for state in STATES if counts[state]))
     asked = opened is not None
     _by_technique(screen, rules, asked=asked)
     _by_tactic(screen, rules, asked=asked)
@@ -67,7 +69,7 @@ def _counted(rules: Sequence[Covered], *, asked: bool) -> str:
 
 
 def _titles(rules: Sequence[Covered], most: int = _TITLES) -> str:
-    more = f" and {len(rules) - most} more" if len(rules) > most else ""
+    more = f" and {len(rules) - most:,} more" if len(rules) > most else ""
     return "; ".join(one.detection.title for one in rules[:most]) + more
 
 
@@ -76,9 +78,9 @@ def _heading(*, asked: bool) -> tuple[str, str]:
 
 
 def _by_technique(screen: Screen, rules: Sequence[Covered], *, asked: bool) -> None:
-    rows = []
-    for key, those in grouped(finding(rules), techniques):
-        rows.append([key, _counted(those, asked=asked), _titles(those)])
+    found = list(grouped(finding(rules), techniques))
+    most = _named(len(found))
+    rows = [[key, _counted(those, asked=asked), _titles(those, most)] for key, those in found]
     screen.say()
     screen.rows([("technique", "left"), _heading(asked=asked), ("by", "fold")], rows)
     without = [one for one in finding(rules) if not one.detection.techniques]
@@ -86,16 +88,25 @@ def _by_technique(screen: Screen, rules: Sequence[Covered], *, asked: bool) -> N
         screen.say(f"{many(len(without), 'rule')} without a technique: {_titles(without)}")
 
 
+def _named(rows: int) -> int:
+    return 1 if rows > _LONG else _TITLES
+
+
 def _by_tactic(screen: Screen, rules: Sequence[Covered], *, asked: bool) -> None:
     found = dict(grouped(finding(rules), lambda one: one.tactics))
     rows = [
-        [name, _counted(found[name], asked=asked), ", ".join(_of(found[name]))]
+        [name, _counted(found[name], asked=asked), _some(_of(found[name]))]
         for name in TACTICS
         if name in found
     ]
     if rows:
         screen.say()
         screen.rows([("tactic", "left"), _heading(asked=asked), ("techniques", "fold")], rows)
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _TECHNIQUES:,} more" if len(keys) > _TECHNIQUES else ""
+    return ", ".join(keys[:_TECHNIQUES]) + more
 
 
 def _of(rules: Iterable[Covered]) -> list[str]:
@@ -153,15 +164,19 @@ def _lacking(screen: Screen, rules: Sequence[Covered]) -> None:
         if found:
             screen.say()
             ordered = sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+            most = _named(len(ordered))
             screen.rows(
                 [("rules", "right"), (heading, "fold"), ("which", "fold")],
-                [[f"{len(some):,}", lack, _titles(some)] for lack, some in ordered],
+                [[f"{len(some):,}", lack, _titles(some, most)] for lack, some in ordered],
             )
 
 
 def _lack(one: Covered) -> str:
-    lacks = ", ".join(one.telemetry.lacks)
-    return lacks if one.telemetry.state == PART else f"{one.telemetry.state}: {lacks}"
+    needs = one.telemetry
+    lacks = ", ".join(needs.lacks)
+    if needs.state in (PART, NO_FIELDS):
+        lacks += f", of {'; '.join(needs.logsources)}"
+    return lacks if needs.state == PART else f"{needs.state}: {lacks}"
 
 
 def _in_full(screen: Screen, rules: Sequence[Covered]) -> None:
