@@ -9,13 +9,15 @@ from sigma.backends.molehunt import MolehuntBackend
 from sigma.collection import SigmaCollection
 from sigma.pipelines.molehunt.pipeline import molehunt_pipeline
 
+from analysis.sigma import tree
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
-    from analysis.sigma import RulePack
+    from analysis.sigma import Rule, RulePack
 
 
 class Engines:
@@ -41,6 +43,17 @@ def told_apart(frame: pl.DataFrame) -> pl.DataFrame:
     taken: set[str] = set()
     kept = [name for name in frame.columns if not (name.lower() in taken or taken.add(name.lower()))]
     return frame.select(kept)
+
+
+def read_by(rules: Iterable[Rule]) -> set[str]:
+    """The columns that rules without keywords read: each column more is work for every statement."""
+    nodes = [node for rule in rules for node in (rule.source, rule.condition) if node is not None]
+    return {name for node in nodes for field in tree.fields(node) for name in field.sources}
+
+
+def has_keywords(rule: Rule) -> bool:
+    """Whether it looks into every column."""
+    return any(item.field is None for item in tree.items(rule.condition))
 
 
 def matched(pack: RulePack, frame: pl.DataFrame) -> dict[str, list[int]]:
