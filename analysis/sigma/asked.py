@@ -144,9 +144,7 @@ class Asked:
     @cached_property
     def literals(self) -> Literals | None:
         """All literals, compiled when they are first needed; None if there are none."""
-        if not self._numbers:
-            return None
-        return Literals([(literal, Kind(kind)) for literal, kind in self._numbers])
+        return Literals(list(self._numbers)) if self._numbers else None
 
     def possible(self, hits: Hits) -> Possible:
         """What may be true of any value.

@@ -215,10 +215,10 @@ class Literals:
     """The literals looked for in one column, compiled.
 
     Args:
-        wanted: folded literals, none of them empty, and where each must stand; numbered as they come.
+        wanted: folded literals, none of them empty, and where each must stand (`Kind`); numbered as they come.
     """
 
-    def __init__(self, wanted: Sequence[tuple[str, Kind]]) -> None:
+    def __init__(self, wanted: Sequence[tuple[str, int]]) -> None:
         encoded = [literal.encode("utf-8", "surrogatepass") for literal, _ in wanted]
         self._kinds = np.array([kind for _, kind in wanted], np.uint8)
         self._lengths = np.array([len(text) for text in encoded], np.int64)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from analysis.sigma import tree
 from analysis.sigma.fold import fold
@@ -16,8 +15,7 @@ _SPECIAL: Final = frozenset(r"\.+*?()|[]{}^$#&-~")
 _KINDS: Final = {(): Kind.EQUALS, (1,): Kind.STARTS, (0,): Kind.ENDS, (0, 2): Kind.CONTAINS}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """How a text pattern is compared.
 
     Attributes:
@@ -35,6 +33,16 @@ class Shape:
 
 def shape(text: tree.Text) -> Shape:
     """The comparison that a text pattern asks for."""
+    if not text.cased:  # nearly all, and there are tens of thousands
+        match text.parts:
+            case (str(literal),) if literal:
+                return Shape(Kind.EQUALS, fold(literal))
+            case (tree.Wild.ANY, str(literal)) if literal:
+                return Shape(Kind.ENDS, fold(literal))
+            case (str(literal), tree.Wild.ANY) if literal:
+                return Shape(Kind.STARTS, fold(literal))
+            case (tree.Wild.ANY, str(literal), tree.Wild.ANY) if literal:
+                return Shape(Kind.CONTAINS, fold(literal))
     parts = [fold(part) if isinstance(part, str) else part for part in text.parts if part]
     plain = [part for part in parts if isinstance(part, str)]
     wild = tuple(place for place, part in enumerate(parts) if part is tree.Wild.ANY)
