@@ -70,6 +70,7 @@ class Together:
         _search(batch, [group for group, source in asking if source.count])
         _count(self.shared, dataset, frame.height, time.process_time() - began)
         found = [rows for group, source in asking for rows in self._asked(batch, dataset, group, source)]
+        batch.clear()
         if self._counters:
             matches = _table(found)
             for counter in self._counters.values():
