@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sigma_cases import pack_of
 from test_sigma_match import COLUMNS, detections, events, frame_of, read
 
-from analysis.sigma import tree
+from analysis.sigma import RulePack, bundled_rules, tree
 from analysis.sigma.documents import RuleProblem
-from analysis.sigma.feasible import decisive, possible
+from analysis.sigma.feasible import Input, blocked, decisive, possible
 from analysis.sigma.match import Plan
 from analysis.sigma.taxonomy import Taxonomy
 
@@ -107,3 +107,21 @@ def test_a_selection_that_can_never_match_is_a_note(
 )
 def test_what_can_match_is_left_in_peace(detection: str, tmp_path: Path) -> None:
     assert told(rule(detection), tmp_path) == ([], [])
+
+
+def test_what_rules_of_one_logsource_share_is_what_each_is_told_alone() -> None:
+    pack = RulePack.load([bundled_rules()])
+    every = {column for rule in pack.rules for column in rule.fields}
+    columns = {
+        "zeek.dns": ["dns.question.name", "source.ip"],
+        "okta.system": sorted(every),
+        "system.security": ["event.code", "event.action", "winlog.event_data.SubjectUserName"],
+    }
+    together = pack.blocked(columns)
+    assert together == [blocked(rule, Input(columns)) for rule in pack.rules]
+    assert {None} < set(together)
+    given = Input(columns)
+    for rule in pack.rules:
+        if rule.source is not None:
+            asked = [name for name in columns if possible(rule.source, columns[name], name) is not False]
+            assert given.feeding(rule) == asked

@@ -18,6 +18,7 @@ DETAILED: Final = 3  # rules that are told in full unasked
 _REASONS: Final = 20
 _TITLES: Final = 3
 _COSTLIEST: Final = 3
+_MILLISECOND: Final = 0.001
 
 
 def summary(screen: Screen, done: Replay, *, details: bool) -> None:
@@ -54,7 +55,7 @@ def summary(screen: Screen, done: Replay, *, details: bool) -> None:
     )
     _costs(screen, done, whole)
     _without_hits(screen, done, details=details)
-    if len(done.replayed) > DETAILED:
+    if len(done.replayed) > DETAILED and not details:
         screen.say("Name one rule, or say --details, for its days, accounts and values.")
 
 
@@ -146,4 +147,6 @@ def whole_cost(done: Replay) -> float:
 
 def seconds(number: float) -> str:
     """CPU seconds, in words."""
-    return f"{number:.2f} CPU s" if number >= 1 else f"{1000 * number:.1f} CPU ms"
+    if number >= 1:
+        return f"{number:.2f} CPU s"
+    return f"{1000 * number:.{1 if number >= _MILLISECOND else 2}f} CPU ms"
