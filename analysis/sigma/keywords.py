@@ -56,33 +56,40 @@ class Keywords:
         self._asked = asked
         self._late = late
 
+        self._encoded: dict[tuple[str, ...], Distinct] = {}
+
     @cached_property
-    def _holding(self) -> list[tuple[Column, Distinct]]:
-        """The columns that may hold any of it."""
+    def _likely(self) -> list[tuple[tuple[str, ...], Mask | None]]:
+        """Columns that may hold any of it, and for each item, by its place, whether they may; None if all."""
         names = [(name,) for name in self._columns.schema if is_content(name)]
-        found = []
-        for usable, values in self._columns.distinct(names).items():
-            likely = Distinct(values, self._asked, self._late).likely
-            if likely is None or likely.any():
-                column = self._columns.of(usable)
-                found.append((column, Distinct(column.values, self._asked, self._late)))
-        return found
+        values = self._columns.distinct(names)
+        likely = [(name, Distinct(one, self._asked, self._late).likely) for name, one in values.items()]
+        return [(name, items) for name, items in likely if items is None or items.any()]
 
     def possible(self) -> Mask:
         """For each item, by its place, whether it may be true of any event."""
         possible = np.zeros(len(self._asked), bool)
-        for _, distinct in self._holding:
-            possible |= True if distinct.likely is None else distinct.likely
+        for _, items in self._likely:
+            possible |= True if items is None else items
         return possible
 
     def leaf(self, item: tree.Item) -> Leaf:
         """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
+        place = self._asked.place(item)
         values = self._asked.values(item)
         masks = {id(value): np.zeros(self._columns.height, bool) for value in values}
-        for column, distinct in self._holding:
-            for value in distinct.possible(item):
-                found = distinct.matching(value)
-                if len(found):
-                    masks[id(value)] |= column.mask(found)
+        for name, items in self._likely:
+            if items is None or items[place]:
+                column, distinct = self._looked(name)
+                for value in distinct.possible(item):
+                    found = distinct.matching(value)
+                    if len(found):
+                        masks[id(value)] |= column.mask(found)
         link = np.logical_and if item.every else np.logical_or
         return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
+
+    def _looked(self, name: tuple[str, ...]) -> tuple[Column, Distinct]:
+        column = self._columns.of(name)
+        if name not in self._encoded:
+            self._encoded[name] = Distinct(column.values, self._asked, self._late)
+        return column, self._encoded[name]
