@@ -79,7 +79,7 @@ def _regrouped(
     events = evidence.having(mine[EVENT].unique().sort(), tuple(columns))
     batch = Batch(events)
     fields = list(dict.fromkeys((*inner.groups, *outer.groups)))
-    rows = Rows.of(np.arange(events.height))
+    rows = Rows.of(np.arange(events.height), events.height)
     for field in fields:
         rows = rows.having(batch.keys(field))
     high, low = rows.key([fields.index(one) for one in inner.groups])

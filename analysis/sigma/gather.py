@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -71,16 +71,18 @@ class Rows:
         place: which of the events that were asked for; None if each of them once.
         event: its row in the batch.
         values: of each field asked for, in their order: `high`, `low` and `there`.
+        whole: whether they are all events of the batch, in their order.
     """
 
     place: Array | None
     event: Array
     values: tuple[tuple[Array, Array, Array], ...] = ()
+    whole: bool = False
 
     @classmethod
-    def of(cls, events: Array) -> Rows:
-        """These events, once each."""
-        return cls(None, events)
+    def of(cls, events: Array, batch: int) -> Rows:
+        """These events, once each, of a batch of so many."""
+        return cls(None, events, whole=len(events) == batch and bool((events == np.arange(batch)).all()))
 
     def having(self, field: Values | None) -> Rows:
         """With the values of one field more; events that lack it are left out."""
@@ -91,7 +93,8 @@ class Rows:
         there = field.there[at]
         if not field.every and not there.all():
             chosen = np.flatnonzero(there)
-            row, at, there = chosen if row is None else row[chosen], at[chosen], there[chosen]
+            at = self.event[chosen] if row is None else at[chosen]
+            row, there = chosen if row is None else row[chosen], there[chosen]
         return self._taken(row, (field.high[at], field.low[at], there))
 
     def perhaps(self, field: Values | None) -> Rows:
@@ -102,7 +105,7 @@ class Rows:
         row, at = self._values(field, at_least=1)
         if field.every and field.begins is None:
             return self._taken(row, (field.high[at], field.low[at], field.there[at]))
-        at = np.minimum(at, len(field.there) - 1)
+        at = np.minimum(self.event if row is None else at, len(field.there) - 1)
         there = field.there[at]
         if field.begins is not None:
             there &= (field.begins[1:] > field.begins[:-1])[self.event if row is None else self.event[row]]
@@ -110,10 +113,10 @@ class Rows:
             row, (np.where(there, field.high[at], 0), np.where(there, field.low[at], 0), there)
         )
 
-    def _values(self, field: Values, at_least: int) -> tuple[Array | None, Array]:
-        """Row of each value (None if each row has one), and its place in the field."""
+    def _values(self, field: Values, at_least: int) -> tuple[Array | None, Any]:
+        """Row of each value (None if each row has one), and its place in the field, or a slice of that."""
         if field.begins is None:
-            return None, self.event
+            return None, slice(None) if self.whole else self.event
         first = field.begins[self.event]
         number = np.maximum(field.begins[self.event + 1] - first, at_least)
         row = np.repeat(np.arange(len(self.event)), number)
@@ -121,7 +124,7 @@ class Rows:
 
     def _taken(self, row: Array | None, more: tuple[Array, Array, Array]) -> Rows:
         if row is None:
-            return Rows(self.place, self.event, (*self.values, more))
+            return Rows(self.place, self.event, (*self.values, more), self.whole)
         values = tuple((high[row], low[row], there[row]) for high, low, there in self.values)
         place = row if self.place is None else self.place[row]
         return Rows(place, self.event[row], (*values, more))
@@ -182,7 +185,7 @@ class Batch:
             `EVENT` (the row in the batch), `PATH`, `HIGH`, `LOW` and what `measured` says, an item an event,
             group and value.
         """
-        rows = Rows.of(events)
+        rows = Rows.of(events, self.events.height)
         for field in path.groups:
             rows = rows.having(self.keys(field))
         high, low = rows.key(range(len(path.groups)))
@@ -204,7 +207,7 @@ class Batch:
             Which of `events`, None if each once; and `VALUE` (Float64, NaN where there is none), or `OF_HIGH`
             and `OF_LOW`, or nothing.
         """
-        rows = Rows.of(events)
+        rows = Rows.of(events, self.events.height)
         if correlation.tells_values_apart:
             for field in path.counted:
                 rows = rows.perhaps(self.keys(field))
