@@ -313,6 +313,23 @@ def test_a_persons_name_marks_what_it_stands_in(tmp_path: Path) -> None:
     assert not any(one.personal for one in lines_on_offer.values())
 
 
+def test_a_machines_own_account_is_a_machine_of_somebody(tmp_path: Path) -> None:
+    laptop = {"account": ["ann"], "account.kind": ["person"], "process.executable": [r"C:\T\tool.exe"]}
+    lines_on_offer, _ = offered(tmp_path, **laptop, **{"winlog.event_data.SubjectUserName": ["PC-17$"]})
+    assert lines_on_offer["SubjectUserName=PC-17$"].personal
+    shared = {name: values * 2 for name, values in laptop.items()} | {"account": ["ann", "bob"]}
+    lines_on_offer, _ = offered(tmp_path, **shared, **{"winlog.event_data.SubjectUserName": ["SRV-1$"] * 2})
+    assert not lines_on_offer["SubjectUserName=SRV-1$"].personal
+
+
+def test_an_address_that_a_vpn_lends_is_not_offered(tmp_path: Path) -> None:
+    seen = {"process.executable": [r"C:\T\tool.exe"], "source.ip": ["10.99.0.23"]}
+    _, left_out = offered(tmp_path, **seen, **{"molehunt.source.network": ["vpn pool asa"]})
+    assert left_out["an address on loan"] == ("source.ip",)
+    _, left_out = offered(tmp_path, **seen, **{"molehunt.source.network": ["office NYC"]})
+    assert "an address on loan" not in left_out
+
+
 def test_a_machine_of_each_person_says_who_it_was(tmp_path: Path) -> None:
     people = {
         "account": ["ann", "bob", "ann"],
@@ -461,9 +478,17 @@ def test_what_no_true_hit_vouches_for_is_said(folder: Path) -> None:
 
 def test_a_filter_that_switches_the_rule_off_says_so(folder: Path) -> None:
     result = tune(folder, *false(3, 1))
-    assert result.exit_code == 0
-    assert "Image: C:\\Tools\\tool.exe" in result.stderr
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Too broad to propose: what has:\n  Image: C:\\Tools\\tool.exe\n" in result.stderr
     assert "It takes away 3 of 3 hits that nobody judged" in result.stderr
+    assert "Of 3 accounts no hit was called false: CORP\\bob, CORP\\cid, CORP\\dan." in result.stderr
+    assert "take it all the same with --broad" in result.stderr
+    told = json.loads(tune(folder, *false(3, 1), "--json").stdout)
+    assert (told["found"], told["broad"], told["filter"]) == (False, True, None)
+    taken = tune(folder, *false(3, 1), "--broad")
+    assert taken.exit_code == 0
+    assert "Image: 'C:\\Tools\\tool.exe'" in taken.stdout
+    assert "It takes away 3 of 3 hits that nobody judged" in taken.stderr
 
 
 ROSTER = """employee_id,name,email,username,department

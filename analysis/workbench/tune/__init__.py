@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,6 +62,9 @@ def _last_day(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 @click.option("--reason", help="Why these hits are harmless.")
 @click.option("--expires", callback=_last_day, metavar="DATE", help="The last day on which it applies.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A new file for it.")
+@click.option(
+    "--broad", is_flag=True, help="Take a filter, too, that holds back most hits of accounts nobody judged."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: the filter, the proof, the search.")
 def command(  # noqa: PLR0913 - one an option
     *,
@@ -75,6 +79,7 @@ def command(  # noqa: PLR0913 - one an option
     owner: str | None,
     reason: str | None,
     expires: date | None,
+    broad: bool,
     as_json: bool,
     **context: Path | None,
 ) -> None:
@@ -84,7 +89,8 @@ def command(  # noqa: PLR0913 - one an option
     verdict calls true, and of the examples beside the rule. The smallest filter that fits all false hits and
     no true one is run, and printed as YAML; what it does is told on standard error: how many hits of how many
     accounts it holds back, too. A filter for an account or a department alone would hide whatever these
-    people do, and is not proposed. Exit status 1 if there is none.
+    people do, and is not proposed; nor, without --broad, one that holds back most of what nobody judged, of
+    more accounts than were judged. Exit status 1 if there is none.
     """
     from analysis.workbench.tune.proof import Owned  # noqa: PLC0415 - late, for speed
     from analysis.workbench.tune.told import as_json as everything  # noqa: PLC0415 - late, for speed
@@ -97,6 +103,8 @@ def command(  # noqa: PLR0913 - one an option
     owned = Owned(owner, reason, expires)
     with _opened(events, context) as opened:
         tuned = _tuned(rule, rules, opened, Days(since, until), false, verdicts, owned)
+    if tuned.broad and not broad:
+        tuned = replace(tuned, text="")
     if as_json:
         click.echo(json.dumps(everything(tuned), ensure_ascii=False))
     else:

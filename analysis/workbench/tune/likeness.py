@@ -111,6 +111,7 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
     people = _people(events)
     served = _of_services(events)
     copies = _copies(events, naming)
+    lent = _of_a_pool(events)
     found: dict[tuple[str, tuple[str, ...]], Likeness] = {}
     left_out: dict[str, list[str]] = {}
     for name in sorted(events.columns):
@@ -118,12 +119,15 @@ def shared_by(events: pl.DataFrame, rule: Rule, taxonomy: Taxonomy) -> Shared:
         if name.startswith("_") or series.null_count() or name in copies:
             continue
         reason = _reason(name, series.dtype)
+        if lent and _among(name, _tables()["lent"]["fields"]):
+            reason = "an address on loan"
         if reason:
             left_out.setdefault(reason, []).append(name)
             continue
         distinct = sorted(set(texts(series)))
         personal = _personal(name) and not (served or all(_service(value) for value in distinct))
-        if _among(name, _tables()["personal"]["belongings"]):
+        machines = _personal(name) and not personal and all(_bare(value).endswith("$") for value in distinct)
+        if machines or _among(name, _tables()["personal"]["belongings"]):
             personal |= not served and _of_one_person_each(events, name)
         for modifier, values in alike(name, distinct):
             if (personal and len(values) > 1) or (not personal and _tells_who(values, people)):
@@ -185,6 +189,13 @@ def _of_services(events: pl.DataFrame) -> bool:
     if "account.kind" not in events.columns:
         return False
     return bool(events["account.kind"].is_in(["service", "machine"]).fill_null(value=False).all())
+
+
+def _of_a_pool(events: pl.DataFrame) -> bool:
+    """Whether the addresses are lent by a VPN: tomorrow another person has them."""
+    name = _tables()["lent"]["by"]
+    said = events[name] if name in events.columns else pl.Series([None], dtype=pl.String)
+    return bool(said.str.starts_with("vpn pool").fill_null(value=False).any())
 
 
 def _of_one_person_each(events: pl.DataFrame, name: str) -> bool:

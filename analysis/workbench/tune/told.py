@@ -34,7 +34,8 @@ def _lines(tuned: Tuned, owned: Owned) -> Iterator[str]:
     if not found.choices:
         yield from _none(tuned)
     else:
-        yield "Hold back what has" + (" all of" if len(found.lines) > 1 else "") + ":"
+        begins = "Hold back what has" if tuned.text else "Too broad to propose: what has"
+        yield begins + (" all of" if len(found.lines) > 1 else "") + ":"
         yield from (f"  {one}" for one in found.lines)
         yield ""
         yield from _proof(tuned)
@@ -42,6 +43,8 @@ def _lines(tuned: Tuned, owned: Owned) -> Iterator[str]:
         yield from _departments(tuned)
     yield ""
     yield from _considered(tuned)
+    if found.choices and not tuned.text:
+        yield "Judge some of what it would hold back, or take it all the same with --broad."
     missing = [name for name in ("owner", "reason", "expires") if getattr(owned, name) is None]
     if tuned.text and missing:
         named = ", ".join(f"`{name}:`" for name in missing)
@@ -72,7 +75,7 @@ def _reach(tuned: Tuned) -> Iterator[str]:
     open_hits = sum(one.removed for one in tuned.counts if one.kind == OPEN)
     said = f"It holds back {_some(hits, 'hit')}{whose}"
     if not open_hits:
-        yield f"{said}, all of them called false."
+        yield f"{said}, {'all of them ' if hits > 1 else ''}called false."
         return
     others = tuned.unjudged
     yield f"{said}; {open_hits:,} of them nobody judged."
@@ -168,6 +171,7 @@ def as_json(tuned: Tuned) -> dict[str, Any]:
         ],
         "vouched": any(one.kind in (TRUE, EXAMPLE) for one in tuned.counts),
         "unsaid": found.unsaid,
+        "broad": tuned.broad,
         "accounts": {"held_back": len(tuned.accounts), "not_judged": list(tuned.unjudged)},
         "others": [
             {

@@ -57,6 +57,12 @@ class Tuned:
         return tuple(account for account in self.accounts if account not in self.judged)
 
     @property
+    def broad(self) -> bool:
+        """Whether it holds back most of what nobody judged, of more accounts than were judged."""
+        most = any(one.kind == OPEN and one.removed * 2 > one.before for one in self.counts)
+        return most and len(self.unjudged) > len(self.judged)
+
+    @property
     def proven(self) -> bool:
         """Whether it removes every hit called false, and no other that is known."""
         after = {one.kind: (one.before, one.after) for one in self.counts}
