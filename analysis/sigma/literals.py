@@ -215,7 +215,7 @@ class Literals:
     """The literals looked for in one column, compiled.
 
     Args:
-        wanted: folded literals, none of them empty, and where each must stand (`Kind`); numbered as they come.
+        wanted: folded literals, none empty, and where each must stand (`Kind`); numbered as they come.
     """
 
     def __init__(self, wanted: Sequence[tuple[str, int]]) -> None:
