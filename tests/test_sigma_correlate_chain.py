@@ -103,6 +103,17 @@ def test_a_correlation_of_correlations(kind: str, tmp_path: Path) -> None:
     run()
 
 
+@pytest.mark.parametrize("memory", [1, 1 << 20])
+def test_where_neither_groups_no_column_is_needed(memory: int, tmp_path: Path) -> None:
+    inner = Asked("event_count", groups=(), bounds=(("gte", 2.0),), name="inner")
+    one = Asked("event_count", groups=(), rules=(inner,), bounds=(("gte", 1.0),))
+    events = [{"at": n, "act": "a", "user": "u", "account": "x"} for n in range(3)]
+    found, told = correlated(one, events, 2, tmp_path, memory)
+    assert told == findings(one, events)
+    assert found == sorted({item.event for item, holds, _ in holding(one, events) if holds})
+    assert found
+
+
 @pytest.mark.parametrize("kind", ["event_count", "value_count", "value_sum", "temporal_ordered", "chain"])
 def test_what_is_written_to_disk_is_found_all_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -88,8 +88,8 @@ class Kept:
         for first, part in self._parts:
             rows = _among(wanted, first, part.height)
             if len(rows):
-                some = part.select(name for name in part.columns if name in columns)
-                found.append(_numbered(some[rows], rows + first))
+                names = [name for name in part.columns if name in columns]
+                found.append(_numbered(part.select(names)[rows] if names else pl.DataFrame(), rows + first))
         return together(found)
 
     def who(self, events: Array) -> Array:
