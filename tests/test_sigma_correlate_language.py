@@ -140,6 +140,16 @@ def test_too_many_ways_to_hold_in_order(tmp_path: Path) -> None:
     assert pack_of(tmp_path, *rules, correlation("temporal", condition, listed)).errors == []
 
 
+def test_a_rule_stands_once_in_an_order(tmp_path: Path) -> None:
+    pack = pack_of(tmp_path, *RULES, correlation("temporal_ordered", "", "ra, rb, ra"))
+    (error,) = pack.errors
+    assert "one place in an order" in str(error)
+    (tmp_path / "again").mkdir()
+    again = pack_of(tmp_path / "again", *RULES, correlation("temporal", "", "ra, rb, ra"))
+    assert again.errors == []
+    assert again.correlations[0].rules == ("ra", "rb")
+
+
 def test_numbers_may_be_written_as_text(tmp_path: Path) -> None:
     pack = pack_of(tmp_path, *RULES, correlation("event_count", "{gte: '2'}"))
     assert pack.errors == []
