@@ -124,7 +124,7 @@ def _body(body: object) -> dict[str, Any]:
     rules = _texts(body, "rules")
     listed = body.get("rules")
     if kind == "temporal_ordered" and isinstance(listed, list) and len(listed) > len(rules):
-        message = "a rule has one place in an order; to ask for it again, count it by a correlation of its own"
+        message = "a rule has one place in an order; to ask for it again, chain two correlations"
         raise RuleProblem(message, ("rules",))
     expression: Expression | None = None
     if isinstance(condition, str) and kind in TEMPORAL:
