@@ -18,7 +18,7 @@ from analysis.workbench.test.outcome import Outcome, run_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 EACH_SIDE: Final = 2
 # Names of hosts are asked for twice: the domain itself, and what ends in a dot and the domain.

@@ -24,7 +24,7 @@ from sigma_cases import TRUTH
 
 from analysis import intake
 from analysis.sigma import RulePack, tree
-from analysis.sigma.rule import Rule
+from analysis.sigma.reading.rule import Rule
 from sensors import files
 from sensors.sensor import Source
 from sensors.windows import SENSOR

@@ -17,8 +17,8 @@ from sigma.processing.transformations import FieldMappingTransformation
 from sigma_sql import Engines
 from test_sigma_match import COLUMNS, FIELDS, detections, events, frame_of, read
 
-from analysis.sigma.documents import RuleProblem
 from analysis.sigma.explain import true_of
+from analysis.sigma.reading.documents import RuleProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

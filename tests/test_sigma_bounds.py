@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sigma_cases import found, pack_of, rule_text
 
 from analysis.sigma import RulePack, tree
-from analysis.sigma.documents import read
+from analysis.sigma.reading.documents import read
 from analysis.sigma.taxonomy import Taxonomy
 
 KEYS = (
@@ -193,7 +193,7 @@ def test_one_rule_takes_bounded_time_and_memory(name: str, tmp_path: Path) -> No
 
 
 def test_a_pack_holds_a_bounded_number_of_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.sigma.load.MAX_VALUES", 700)
+    monkeypatch.setattr("analysis.sigma.reading.load.MAX_VALUES", 700)
     monkeypatch.setenv("MOLEHUNT_CACHE", "")
     text = rule_text("  s:\n    f|windash: ' -a -b -c'\n  condition: s")
     pack = pack_of(tmp_path, *[text] * 10)

@@ -15,8 +15,8 @@ from sigma.exceptions import SigmaError
 from sigma_cases import TRUTH
 
 from analysis.sigma import tree
-from analysis.sigma.condition import read_condition
-from analysis.sigma.documents import RuleProblem
+from analysis.sigma.reading.condition import read_condition
+from analysis.sigma.reading.documents import RuleProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

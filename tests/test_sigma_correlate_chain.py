@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sigma_cases import pack_of
 from test_sigma_correlate_reference import EVENTS, KINDS
 
-from analysis.sigma import Correlations, items
+from analysis.sigma import Correlations
+from analysis.sigma.correlations import items
 
 INNER = st.one_of(
     st.builds(

@@ -12,12 +12,12 @@ from correlation_reference import Asked
 from correlation_stories import yaml_of
 from sigma_cases import pack_of
 
-from analysis.sigma import sliding
-from analysis.sigma.correlation import TEMPORAL, Correlation
-from analysis.sigma.windows import Counted, Judged, judged
+from analysis.sigma.correlations import sliding
+from analysis.sigma.correlations.correlation import TEMPORAL, Correlation
+from analysis.sigma.correlations.windows import Counted, Judged, judged
 
 if TYPE_CHECKING:
-    from analysis.sigma.sliding import Array
+    from analysis.sigma.correlations.sliding import Array
 
 RULES = tuple(f"r{letter}" for letter in "abcdefghij")
 ASKED = {

@@ -8,7 +8,15 @@ import pytest
 from sigma_cases import pack_of, rule_text
 from test_sigma_correlate import RULES, correlation, event, found_by, named
 
-from analysis.sigma.expression import Absent, Alternative, Either, Every, Seen, alternatives, parse
+from analysis.sigma.correlations.expression import (
+    Absent,
+    Alternative,
+    Either,
+    Every,
+    Seen,
+    alternatives,
+    parse,
+)
 
 A, B, C = Seen(0), Seen(1), Seen(2)
 

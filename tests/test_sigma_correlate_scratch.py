@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_sigma_correlate_chain import burst
 
-from analysis.sigma import scratch
+from analysis.sigma.correlations import scratch
 
 REPO = Path(__file__).parents[1]
 SPILLING = """

@@ -13,9 +13,9 @@ from sigma_cases import pack_of
 from test_sigma_match import COLUMNS, detections, events, frame_of, read
 
 from analysis.sigma import RulePack, bundled_rules, tree
-from analysis.sigma.documents import RuleProblem
 from analysis.sigma.feasible import Input, blocked, decisive, possible
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.documents import RuleProblem
 from analysis.sigma.taxonomy import Taxonomy
 
 WINDOWS = {

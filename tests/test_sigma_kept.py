@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 from sigma_cases import rule_text
 
-from analysis.sigma import RulePack, kept
-from analysis.sigma.kept import MARK, MOST_PACKS, load_kept
-from analysis.sigma.load import Loaded, bundled_rules, load
+from analysis.sigma import RulePack
+from analysis.sigma.reading import kept
+from analysis.sigma.reading.kept import MARK, MOST_PACKS, load_kept
+from analysis.sigma.reading.load import Loaded, bundled_rules, load
 from analysis.sigma.taxonomy import AsWritten, Taxonomy
 
 RULE = rule_text("  s:\n    f|contains: word\n  condition: s", title="one")
@@ -190,14 +191,14 @@ def test_rules_that_change_while_they_are_read_are_not_kept(
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("analysis.sigma.rule", "SigmaRule"),  # a record of another package, imported there
-        ("analysis.sigma.rule", "field"),
-        ("analysis.sigma.rule", "re"),
+        ("analysis.sigma.reading.rule", "SigmaRule"),  # a record of another package, imported there
+        ("analysis.sigma.reading.rule", "field"),
+        ("analysis.sigma.reading.rule", "re"),
         ("analysis.sigma.tree", "Enum"),  # makes new types
         ("analysis.sigma.pack", "RulePack"),
-        ("analysis.sigma.kept", "Path"),
-        ("analysis.sigma.kept", "_Reader"),
-        ("analysis.sigma.kept.pickle", "loads"),
+        ("analysis.sigma.reading.kept", "Path"),
+        ("analysis.sigma.reading.kept", "_Reader"),
+        ("analysis.sigma.reading.kept.pickle", "loads"),
         ("pathlib", "Path.touch"),
         ("pathlib", "os"),
         ("pathlib", "_NormalAccessor"),

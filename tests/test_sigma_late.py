@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from sigma_cases import pack_of, rule_text
 
-from analysis.sigma import regex
+from analysis.sigma.regex import pattern
 
 # Look-ahead keeps it from Rust's engine; there are more ways to read sixty letters than time.
 ENDLESS = "^(?=a)(a|aa)+$"
@@ -17,7 +17,7 @@ ENDLESS = "^(?=a)(a|aa)+$"
 def test_what_ran_out_of_time_is_listed_under_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(regex, "TIME_LIMIT", 0.02)
+    monkeypatch.setattr(pattern, "TIME_LIMIT", 0.02)
     slow = rule_text(
         f"  s:\n    f|re: '{ENDLESS}'\n  condition: s",
         title="slow",

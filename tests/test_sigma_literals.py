@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.sigma import literals as module
 from analysis.sigma.fold import fold
-from analysis.sigma.literals import Kind, Literals
+from analysis.sigma.matching import literals as module
+from analysis.sigma.matching.literals import Kind, Literals
 
 # Few letters, so that literals overlap; two beyond ASCII, one of which has four cases.
 TEXT = st.text("abAB.\\ÄäΣσς\n", max_size=12)

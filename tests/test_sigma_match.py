@@ -11,10 +11,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from analysis.sigma import tree
-from analysis.sigma.detection import Reading, read_detection
-from analysis.sigma.documents import RuleProblem
 from analysis.sigma.explain import true_of
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.detection import Reading, read_detection
+from analysis.sigma.reading.documents import RuleProblem
 
 LETTERS = "aAbBzÉé\u0130\u0131\u017fsS\u03c3\u03c2\u03a3\xb519.-/\\*?:\n "
 COLUMNS: dict[str, pl.DataType] = {

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.sigma import tree
-from analysis.sigma.match import Batch, Plan
-from analysis.sigma.outline import Outline
+from analysis.sigma.matching.match import Batch, Plan
+from analysis.sigma.matching.outline import Outline
 
 if TYPE_CHECKING:
     import pytest

@@ -14,9 +14,9 @@ from sigma_cases import found, loaded
 from analysis.sigma.explain import explain
 from analysis.sigma.fold import fold
 from analysis.sigma.regex import Late, RegexError, compiled, required
-from analysis.sigma.regex_syntax import parse
-from analysis.sigma.regex_tree import UnreadableError
-from analysis.sigma.regex_writing import written
+from analysis.sigma.regex.syntax import parse
+from analysis.sigma.regex.tree import UnreadableError
+from analysis.sigma.regex.writing import written
 
 # Letters that fold alone, with others, or not at all: i, k, s, sharp s, sigma, e acute, two ligatures, iota.
 LETTERS = (
@@ -240,7 +240,7 @@ def test_what_cannot_run_is_refused_with_the_reason(pattern: str, reason: str) -
 
 def test_an_expression_that_cannot_end_is_stopped_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = compiled(r"^(?=a)(a|aa)+$")
-    monkeypatch.setattr("analysis.sigma.regex.PATIENCE", 1.0)
+    monkeypatch.setattr("analysis.sigma.regex.pattern.PATIENCE", 1.0)
     late = Late()
     begun = time.perf_counter()
     rows = bad.search(pl.Series(["aaa", *(f"{'a' * 60}{number}b" for number in range(2000))]), late)

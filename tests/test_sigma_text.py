@@ -15,7 +15,7 @@ from sigma_cases import found, low, picked, plain
 from strategies import PLACES, quick, some_words, words
 
 from analysis.sigma import tree
-from analysis.sigma.draft import parsed
+from analysis.sigma.reading.draft import parsed
 
 # --- text ----------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hunted import REPO
 from sigma.validators.core import validators
 
-from analysis.sigma.load import bundled_rules
+from analysis.sigma.reading.load import bundled_rules
 from analysis.workbench.check.validators import ADVICE, LEFT_OUT
 from analysis.workbench.commands import rules
 

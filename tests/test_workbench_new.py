@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.sigma import RulePack
-from analysis.sigma.detection import Reading, read_detection
 from analysis.sigma.explain import true_of
+from analysis.sigma.reading.detection import Reading, read_detection
 from analysis.sigma.tree import Field
 from analysis.workbench.new.drafting import _pattern
 from analysis.workbench.new.telling import tells, templates

@@ -15,8 +15,10 @@ from sigma_cases import TRUTH
 from analysis.anomaly import language
 from analysis.anomaly.measures import MEASURES
 from analysis.finding import CATEGORIES, Level
-from analysis.sigma import bundled_rules, correlation, modifiers
-from analysis.sigma.documents import read, rule_files
+from analysis.sigma import bundled_rules
+from analysis.sigma.correlations import correlation
+from analysis.sigma.reading import modifiers
+from analysis.sigma.reading.documents import read, rule_files
 from analysis.workbench.check.lint import OURS, TACTICS
 
 if TYPE_CHECKING:

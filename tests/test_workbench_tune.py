@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.sigma import RulePack, tree
-from analysis.sigma.detection import Reading, read_selection
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.detection import Reading, read_selection
 from analysis.workbench.commands import rules
 from analysis.workbench.places import same_file
 from analysis.workbench.tune.alike import alike, escaped

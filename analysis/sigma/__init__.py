@@ -7,12 +7,12 @@ for dataset, frame in …:
 for finding in findings.find(): …
 """
 
-from analysis.sigma.correlate import Correlations
-from analysis.sigma.documents import RuleError
+from analysis.sigma.correlations.correlate import Correlations
 from analysis.sigma.findings import Findings
-from analysis.sigma.load import bundled_rules
 from analysis.sigma.pack import RulePack
-from analysis.sigma.rule import Rule
+from analysis.sigma.reading.documents import RuleError
+from analysis.sigma.reading.load import bundled_rules
+from analysis.sigma.reading.rule import Rule
 from analysis.sigma.sieve import Suppressed
 
 __all__ = ["Correlations", "Findings", "Rule", "RuleError", "RulePack", "Suppressed", "bundled_rules"]

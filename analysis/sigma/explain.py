@@ -20,13 +20,13 @@ import polars as pl
 
 from analysis.sigma import tree
 from analysis.sigma.fold import fold
-from analysis.sigma.keywords import is_content
+from analysis.sigma.matching.keywords import is_content
 from analysis.sigma.regex import Late, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 _COMPARE: Final = {
     "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.sigma import tree
-from analysis.sigma.column import present_columns
 from analysis.sigma.explain import matches
+from analysis.sigma.matching.column import present_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 
 class Input:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from analysis.sigma import tree
-from analysis.sigma.detection import Reading, read_detection
-from analysis.sigma.documents import Document, RuleError, RuleProblem
-from analysis.sigma.rule import Rule, read_header, read_logsource
+from analysis.sigma.reading.detection import Reading, read_detection
+from analysis.sigma.reading.documents import Document, RuleError, RuleProblem
+from analysis.sigma.reading.rule import Rule, read_header, read_logsource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from analysis.sigma.correlation import Correlation
+    from analysis.sigma.correlations.correlation import Correlation
     from analysis.sigma.taxonomy import Logsource, Taxonomy
 
     Anomalies: TypeAlias = Sequence[tuple[Mapping[str, Any], Path]]

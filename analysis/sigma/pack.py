@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.finding import NotRun
 from analysis.sigma import tree
-from analysis.sigma.countable import uncounted
+from analysis.sigma.correlations.countable import uncounted
 from analysis.sigma.feasible import Input, blocked, partly, possible
 from analysis.sigma.filters import in_force, notes, today
-from analysis.sigma.kept import load_kept
-from analysis.sigma.match import Batch, Plan
+from analysis.sigma.matching.match import Batch, Plan
+from analysis.sigma.reading.kept import load_kept
 from analysis.sigma.sieve import Sieve, Sifted
 from analysis.sigma.taxonomy import Taxonomy
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from analysis.sigma.correlation import Correlation
-    from analysis.sigma.documents import RuleError
+    from analysis.sigma.correlations.correlation import Correlation
     from analysis.sigma.filters import Filter
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.documents import RuleError
+    from analysis.sigma.reading.rule import Rule
 
 __all__ = ["RulePack", "possible"]
 

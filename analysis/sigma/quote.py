@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analysis.finding import LOCATORS, Evidence, Finding, evidence
-from analysis.sigma.column import series_of
+from analysis.sigma.matching.column import series_of
 from analysis.sigma.written import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from analysis.sigma.rule import Header
+    from analysis.sigma.reading.rule import Header
     from analysis.sigma.taxonomy import Logsource, Taxonomy
     from analysis.sigma.tree import Field
 

@@ -11,13 +11,13 @@ import polars as pl
 
 from analysis.finding import HeldBack
 from analysis.sigma import tree
-from analysis.sigma.match import NULL_FIELDS, Plan
+from analysis.sigma.matching.match import NULL_FIELDS, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from analysis.sigma.filters import Filter
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 HELD: Final = {"rule": pl.UInt32, "row": pl.UInt32, "filter": pl.UInt32}
 

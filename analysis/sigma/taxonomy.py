@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import yaml
 
 from analysis.sigma import tree
-from analysis.sigma.detection import Reading, read_selection
+from analysis.sigma.reading.detection import Reading, read_selection
 from sensors.schema import dictionary, vendor_roots
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from analysis.anomaly import AnomalyError, AnomalyRule, parse
-from analysis.sigma.correlation import Correlation
-from analysis.sigma.documents import SUFFIXES
-from analysis.sigma.load import bundled_rules
+from analysis.sigma.correlations.correlation import Correlation
 from analysis.sigma.pack import RulePack
-from analysis.sigma.rule import Rule
+from analysis.sigma.reading.documents import SUFFIXES
+from analysis.sigma.reading.load import bundled_rules
+from analysis.sigma.reading.rule import Rule
 from analysis.workbench.examples import MATCH, NOMATCH
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from analysis.sigma.correlation import Correlation
+    from analysis.sigma.correlations.correlation import Correlation
     from analysis.sigma.filters import Filter
     from analysis.sigma.pack import RulePack
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 _LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 _CATEGORIES: Final = ("access", "remote_control", "exfiltration", "identity", "payment")
@@ -36,8 +36,8 @@ def command(paths: tuple[Path, ...], *, as_json: bool, **asked: str | None) -> N
 
     PATHs are folders or files of rules; without any, molehunt's own. Exit status 1 if one cannot be loaded.
     """
-    from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
     from analysis.sigma.pack import RulePack  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.load import bundled_rules  # noqa: PLC0415 - late, for speed
 
     pack = RulePack.load(paths or [bundled_rules()])
     for row in listing(pack):

@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from analysis.sigma import tree
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import polars as pl
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 
 class Looked:

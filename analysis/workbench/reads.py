@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from analysis.anomaly import AnomalyRule
-    from analysis.sigma.correlation import Correlation
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.correlations.correlation import Correlation
+    from analysis.sigma.reading.rule import Rule
     from analysis.sigma.taxonomy import Taxonomy
     from analysis.workbench.chosen import Chosen
 

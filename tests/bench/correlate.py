@@ -37,7 +37,7 @@ from correlation_stories import yaml_of  # noqa: E402 - found by the line above
 from sigma_cases import pack_of  # noqa: E402 - found by the line above
 
 from analysis.sigma import Correlations, RulePack  # noqa: E402 - found by the line above
-from analysis.sigma.spool import MEMORY  # noqa: E402 - found by the line above
+from analysis.sigma.correlations.spool import MEMORY  # noqa: E402 - found by the line above
 
 BATCH = 500_000
 SPAN = 600

@@ -16,7 +16,7 @@ import polars as pl
 
 from analysis.anomaly import Anomalies, AnomalyRule
 from analysis.sigma import Correlations, Rule, tree
-from analysis.sigma.match import KEYWORDS, SCHEMA
+from analysis.sigma.matching.match import KEYWORDS, SCHEMA
 from analysis.sigma.pack import possible
 from analysis.workbench.chosen import counted
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from analysis.context import Context
-    from analysis.sigma.match import Batch
-    from analysis.sigma.rows import Leaf, Rows
+    from analysis.sigma.matching.match import Batch
+    from analysis.sigma.matching.rows import Leaf, Rows
     from analysis.workbench.chosen import Chosen, Detection
 
     Measured: TypeAlias = dict[str, tuple[int, float]]  # by dataset: rows, and CPU seconds

@@ -50,7 +50,7 @@ def command(
     PATHs are folders or files of rules; without any, molehunt's own. Each mistake is one line: file, line,
     what is wrong and what to do, and its kind. Exit status 1 if anything is wrong, 0 if not.
     """
-    from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.load import bundled_rules  # noqa: PLC0415 - late, for speed
     from analysis.workbench.check.lint import check, documents_of  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import load_among  # noqa: PLC0415 - late, for speed
 

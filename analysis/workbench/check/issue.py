@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from analysis.sigma.documents import RuleError
+    from analysis.sigma.reading.documents import RuleError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.anomaly import AnomalyError, parse
-from analysis.sigma.correlation import Correlation
-from analysis.sigma.documents import read, rule_files
+from analysis.sigma.correlations.correlation import Correlation
 from analysis.sigma.filters import unowned
-from analysis.sigma.load import bundled_rules
+from analysis.sigma.reading.documents import read, rule_files
+from analysis.sigma.reading.load import bundled_rules
 from analysis.workbench.check.issue import Issue
 from analysis.workbench.check.validators import validated
 from analysis.workbench.new.drafting import UNSAID
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from analysis.sigma.detection import Keys
-    from analysis.sigma.documents import Document, RuleError
     from analysis.sigma.pack import RulePack
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.detection import Keys
+    from analysis.sigma.reading.documents import Document, RuleError
+    from analysis.sigma.reading.rule import Rule
 
 TACTICS: Final = (
     "reconnaissance", "resource-development", "initial-access", "execution", "persistence",

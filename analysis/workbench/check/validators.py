@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sigma.validators.base import SigmaValidationIssue
 
-    from analysis.sigma.detection import Keys
-    from analysis.sigma.documents import Document
+    from analysis.sigma.reading.detection import Keys
+    from analysis.sigma.reading.documents import Document
 
 
 @dataclass(frozen=True, slots=True)

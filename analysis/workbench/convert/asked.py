@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.sigma.documents import Document, read, rule_files
-from analysis.sigma.load import bundled_rules
+from analysis.sigma.reading.documents import Document, read, rule_files
+from analysis.sigma.reading.load import bundled_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -15,7 +15,7 @@ from analysis.workbench.convert.targets import OURS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from analysis.sigma.documents import Document
+    from analysis.sigma.reading.documents import Document
     from analysis.workbench.convert.targets import Target
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from analysis.anomaly import AnomalyRule
 from analysis.anomaly.measures import MEASURES
 from analysis.sigma import Rule, tree
-from analysis.sigma.column import present_columns
-from analysis.sigma.correlation import Correlation
+from analysis.sigma.correlations.correlation import Correlation
+from analysis.sigma.matching.column import present_columns
 from analysis.sigma.pack import possible
 from analysis.workbench.chosen import counted
 

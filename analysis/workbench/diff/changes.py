@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from analysis.sigma import Rule
-from analysis.sigma.documents import read
+from analysis.sigma.reading.documents import read
 from analysis.workbench.chosen import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from analysis.sigma.correlation import Correlation
+    from analysis.sigma.correlations.correlation import Correlation
     from analysis.workbench.chosen import Detection
     from analysis.workbench.diff.side import Side
 

@@ -1,6 +1,6 @@
 """What a correlation makes of a few events, in words: which it counts, and how near its condition came.
 
-Plain Python over each window, for stories that fit on a screen; `analysis.sigma.correlate` is what runs.
+Plain Python over each window, for stories that fit on a screen; `analysis.sigma.correlations` is what runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from analysis.sigma.correlation import COMPARED, TEMPORAL, Correlation
+from analysis.sigma.correlations.correlation import COMPARED, TEMPORAL, Correlation
 from analysis.sigma.explain import as_text, explain, values_of
 from analysis.workbench.explain.nearest import misses
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from analysis.sigma.pack import RulePack
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 _MEASURES: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "value_sum": fsum, "value_avg": fmean, "value_median": median,

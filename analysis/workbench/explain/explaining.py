@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from analysis.anomaly import AnomalyRule
 from analysis.sigma import tree
-from analysis.sigma.correlation import Correlation
+from analysis.sigma.correlations.correlation import Correlation
 from analysis.sigma.explain import true_of
-from analysis.sigma.rule import Rule
+from analysis.sigma.reading.rule import Rule
 from analysis.workbench.explain.counting import counted, told
 from analysis.workbench.explain.nearest import Miss, has, misses, shown
 from analysis.workbench.new.telling import logsource_of

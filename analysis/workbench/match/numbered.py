@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analysis.sigma.correlate import SOURCE_ROW, Correlations
+from analysis.sigma.correlations.correlate import SOURCE_ROW, Correlations
 from analysis.workbench.match.as_written import LINE, Asked, column, tables
 from analysis.workbench.match.moments import moments
 

@@ -38,7 +38,7 @@ def command(paths: tuple[Path, ...], library: tuple[Path, ...], site: Path | Non
     and of an anomaly rule, each is one story. PATHs are folders, files of rules or of examples; without any,
     molehunt's own. Exit status 1 if an example is wrong or a rule cannot be loaded.
     """
-    from analysis.sigma.load import bundled_rules  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.load import bundled_rules  # noqa: PLC0415 - late, for speed
     from analysis.workbench.chosen import load_among, rule_of  # noqa: PLC0415 - late, for speed
     from analysis.workbench.test.outcome import orphans, run_examples  # noqa: PLC0415 - late, for speed
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.anomaly import Anomalies, AnomalyError, parse
-from analysis.sigma.correlate import Correlations
-from analysis.sigma.correlation import Correlation
-from analysis.sigma.documents import SUFFIXES, RuleError
-from analysis.sigma.match import Plan
+from analysis.sigma.correlations.correlate import Correlations
+from analysis.sigma.correlations.correlation import Correlation
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.documents import SUFFIXES, RuleError
 from analysis.workbench.examples import MATCH, NOMATCH, frame_of, read_events
 from analysis.workbench.explain.explaining import explained
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analysis.sigma.pack import RulePack
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
 
 _TOLD: Final = 20  # lines of what a story came to
 

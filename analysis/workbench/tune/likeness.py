@@ -26,7 +26,7 @@ from analysis.workbench.tune.alike import alike, escaped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
     from analysis.sigma.taxonomy import Taxonomy
 
 _SHORTEST_NAME: Final = 3

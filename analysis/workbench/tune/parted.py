@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
 from analysis.workbench.examples import MATCH, NOMATCH, frame_of, read_events
 from analysis.workbench.judged import Judge
 from analysis.workbench.places import same_file, with_whole_paths
@@ -17,7 +17,7 @@ from analysis.workbench.tune.hits import FILE, LINE, placed, rows_at
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
     from analysis.workbench.tune.hits import KeptHits
 
 FALSE: Final = "called false"

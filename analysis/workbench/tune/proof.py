@@ -6,9 +6,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from analysis.sigma.documents import read
 from analysis.sigma.filters import HASH_KEY, in_force, placed, read_filter, rule_hash, today
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.documents import read
 from analysis.sigma.sieve import Sieve
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
     from analysis.sigma.taxonomy import Taxonomy
     from analysis.workbench.tune.likeness import Likeness
 

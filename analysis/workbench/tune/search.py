@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from analysis.sigma import tree
-from analysis.sigma.detection import Reading, read_selection
-from analysis.sigma.match import Plan
+from analysis.sigma.matching.match import Plan
+from analysis.sigma.reading.detection import Reading, read_selection
 from analysis.workbench.tune.hits import FILE, LINE
 from analysis.workbench.tune.likeness import Likeness, Shared, shared_by
 from analysis.workbench.tune.parted import COUNTER, EXAMPLE, FALSE, OPEN, TRUE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analysis.sigma.rule import Rule
+    from analysis.sigma.reading.rule import Rule
     from analysis.sigma.taxonomy import Taxonomy
     from analysis.workbench.tune.parted import Hits
 

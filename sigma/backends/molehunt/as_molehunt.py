@@ -34,7 +34,7 @@ class AsMolehunt(PreprocessingTransformation):
     pySigma 1 cuts the fractions off a correlation's threshold; they are taken from the file of the rule, if
     it has one.
 
-    The encodings, `windash` and comparisons of time parts differ (`analysis.sigma.modifiers` says how).
+    The encodings, `windash` and comparisons of time parts differ (see `analysis.sigma.reading.modifiers`).
     pySigma makes a query of each condition of a list; a rule matches if any of them holds.
     """
 
@@ -70,7 +70,7 @@ def _leave_out_timeframe(detections: SigmaDetections) -> None:
 
 def _keep_fraction(rule: SigmaCorrelationRule) -> None:
     """Set the threshold to that of the file, of which pySigma 1 keeps the whole part alone."""
-    from analysis.sigma.documents import read  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.documents import read  # noqa: PLC0415 - late, for speed
 
     if rule.source is None or not isinstance(rule.condition, SigmaCorrelationCondition):
         return
@@ -97,8 +97,8 @@ def _read_again(detection: SigmaDetection) -> None:
 
 def _ours(item: SigmaDetectionItem) -> list[tree.Value]:
     from analysis.sigma import tree  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.detection import Reading, read_selection  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.documents import RuleProblem  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.detection import Reading, read_selection  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.documents import RuleProblem  # noqa: PLC0415 - late, for speed
 
     names = {modifier: name for name, modifier in reversed(modifier_mapping.items())}
     key = "|".join([item.field or "", *(names[modifier] for modifier in item.modifiers)])
@@ -114,8 +114,8 @@ def _ours(item: SigmaDetectionItem) -> list[tree.Value]:
 def _theirs(item: SigmaDetectionItem) -> list[tree.Value] | None:
     """The same by pySigma; None if molehunt cannot take it for one of its own."""
     from analysis.sigma import tree  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.detection import Reading, read_keyword, read_value  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.documents import RuleProblem  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.detection import Reading, read_keyword, read_value  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.documents import RuleProblem  # noqa: PLC0415 - late, for speed
 
     reading = Reading(lambda name: tree.Field(name, (name,)))
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import polars as pl
 from sigma.backends.molehunt import literal
 
-from analysis.sigma.keywords import is_content
+from analysis.sigma.matching.keywords import is_content
 from sensors.schema import dtype
 
 if TYPE_CHECKING:

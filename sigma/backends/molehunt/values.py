@@ -13,7 +13,7 @@ from sigma.backends.molehunt.column import ABSENT, BETWEEN, Column, Form, as_tex
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError, SigmaValueError
 
 from analysis.sigma import tree
-from analysis.sigma.match import NULL_FIELDS
+from analysis.sigma.matching.match import NULL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

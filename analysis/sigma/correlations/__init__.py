@@ -1,0 +1,1 @@
+"""Correlations: events that rules match, counted in exact windows."""

@@ -1,0 +1,332 @@
+"""A field of a batch: its distinct values, and the way back from a value to the rows that have it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from analysis.sigma.matching.literals import first_of_each, sorted_by
+from analysis.sigma.tree import pieces
+from analysis.sigma.written import written
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from analysis.sigma.tree import Field
+
+    Have: TypeAlias = Mapping[str, tuple[pl.Expr, pl.DataType]]  # columns of a batch
+
+_NARROW: Final = 1 << 20  # whole numbers this close together are told apart by a table, not by sorting
+_WIDE: Final = 8  # bytes
+_WHOLE: Final = (  # those that NumPy has
+    pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64,
+)  # fmt: skip
+_FEW: Final = 16  # values whose rows are put together one by one; of more, the whole column is looked at
+
+
+class Column:
+    """One column of a batch, encoded.
+
+    Args:
+        values: its values, each once if it is text or whole numbers, one by one if not; none is null.
+        codes: for each value of a row, its place among `values`.
+        owners: the rows that `codes` are of; None if they are of every row.
+        height: rows of the batch.
+        is_list: a row may have several values, and matches if any of them does; otherwise it has one at most.
+    """
+
+    def __init__(
+        self,
+        values: pl.Series,
+        codes: NDArray[np.uint32],
+        owners: NDArray[np.uint32] | None,
+        height: int,
+        *,
+        is_list: bool = False,
+    ) -> None:
+        self.values = values
+        self.height = height
+        self.is_list = is_list
+        self.codes = codes
+        self._owners = owners
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """Where each value's rows begin, and the rows in order of value."""
+        offsets = np.zeros(len(self.values) + 1, np.int64)
+        order = sorted_by(self.codes, offsets)
+        return offsets, order if self._owners is None else self._owners[order]
+
+    @cached_property
+    def _by_row(self) -> NDArray[np.uint32]:
+        """The code of every row, one behind the last where it has no value; not of lists."""
+        if self._owners is None:
+            return self.codes
+        codes = np.full(self.height, len(self.values), np.uint32)
+        codes[self._owners] = self.codes
+        return codes
+
+    def count(self, values: NDArray[np.uint32]) -> int:
+        """How many rows have one of `values`, counted once for each of them."""
+        offsets = self._places[0]
+        return int((offsets[values.astype(np.int64) + 1] - offsets[values]).sum())
+
+    def rows(self, values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """The rows that have one of `values`, in order, each once."""
+        if len(values) > _FEW or self.is_list:
+            return np.flatnonzero(self.mask(values)).astype(np.uint32)
+        offsets, order = self._places
+        parts = [order[offsets[value] : offsets[value + 1]] for value in values.tolist()]
+        return np.sort(np.concatenate(parts)) if len(parts) > 1 else parts[0]
+
+    def mask(self, values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each row, whether it has one of `values`."""
+        hit = self.chosen(values)[self.codes]
+        if self._owners is None:
+            return hit
+        mask = np.zeros(self.height, bool)
+        mask[self._owners[hit]] = True
+        return mask
+
+    def chosen(self, values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each value whether it is one of `values`, and false for null behind them."""
+        chosen = np.zeros(len(self.values) + 1, bool)
+        chosen[values] = True
+        return chosen
+
+    def among(self, chosen: NDArray[np.bool_], rows: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """For each of `rows`, whether its value is `chosen`; not asked of lists."""
+        return np.asarray(chosen[self._by_row[rows]])
+
+    def present(self) -> NDArray[np.bool_]:
+        """The rows that have a value; a list of nothing is none."""
+        if self._owners is None:
+            return np.ones(self.height, bool)
+        mask = np.zeros(self.height, bool)
+        mask[self._owners] = True
+        return mask
+
+
+class Columns:
+    """The columns of a batch, encoded as they are asked for; texts many at a time, which costs far less.
+
+    Args:
+        frame: events; columns without any value are passed over.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame.select(_readable(one) for one in frame if one.null_count() < frame.height)
+        self.schema: Mapping[str, pl.DataType] = self.frame.schema  # made anew each time a frame is asked
+        self.names = frozenset(self.schema)
+        self.height = frame.height
+        self._known: dict[tuple[str, ...], Column] = {}
+
+    def usable(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of a field's columns that the batch has."""
+        return tuple(name for name in columns if _can_be_had(name, self.names))
+
+    def load(self, asked: Iterable[tuple[str, ...]]) -> None:
+        """Encode the texts among fields that will be asked for.
+
+        Args:
+            asked: the columns of each, as `usable` gave them.
+        """
+        wanted = [usable for usable in asked if usable and usable not in self._known]
+        new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
+        texts = {usable: series for usable, series in new.items() if series.dtype == pl.String}
+        if self.height:
+            self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
+
+    def distinct(self, asked: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], pl.Series]:
+        """The distinct values of fields, in any order, at less than it takes to encode them.
+
+        Args:
+            asked: the columns of each, as `usable` gave them.
+        """
+        asked = list(asked)
+        found = {usable: self._known[usable].values for usable in asked if usable in self._known}
+        wanted = [usable for usable in asked if usable not in found]
+        new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
+        plain = {usable: series for usable, series in new.items() if not isinstance(series.dtype, pl.List)}
+        frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(plain.values())])
+        values = frame.select(pl.col(name).drop_nulls().unique().implode() for name in frame.columns)
+        found |= {usable: values[str(number)][0] for number, usable in enumerate(plain)}
+        return found | {usable: self.of(usable).values for usable in new if usable not in found}
+
+    def of(self, usable: tuple[str, ...]) -> Column:
+        """The first of the columns `usable` that has a value, row by row; not empty."""
+        found = self._known.get(usable)
+        if found is None:
+            series = self.series(usable)
+            found = _encoded([series], self.height)[0] if series.dtype == pl.String else _numbered(series)
+            self._known[usable] = found
+        return found
+
+    def series(self, usable: tuple[str, ...]) -> pl.Series:
+        """The first of the columns `usable` that has a value, row by row."""
+        return _joined([usable], self.frame, self.schema)[0]
+
+
+def _readable(series: pl.Series) -> pl.Series:
+    """A column of a type that has no text of its own, as texts; no sensor makes such."""
+    kind = series.dtype
+    if isinstance(kind, pl.Array):
+        return _readable(series.arr.to_list())
+    if isinstance(kind, pl.List) and _strange(kind.inner):
+        lists = [
+            None if one is None else [None if v is None else str(v) for v in one] for one in series.to_list()
+        ]
+        return pl.Series(series.name, lists, pl.List(pl.String))
+    if _strange(kind) and not isinstance(kind, pl.Struct | pl.List):
+        shown = [None if one is None else str(one) for one in series.to_list()]
+        return pl.Series(series.name, shown, pl.String)
+    return series
+
+
+def _strange(kind: object) -> bool:
+    return isinstance(kind, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Duration | pl.Object)
+
+
+def _encoded(texts: list[pl.Series], height: int) -> list[Column]:
+    """Text columns, their distinct values numbered in order of appearance."""
+    frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(texts)])
+    sparse = [series.name for series in frame if series.null_count()]
+    # A Categorical of a private pool numbers values in order of appearance, and is the fastest way to do so.
+    codes = frame.select(
+        pl.col(name).drop_nulls().cast(pl.Categorical(pl.Categories.random())).to_physical().implode()
+        for name in frame.columns
+    )
+    owners = frame.select(pl.col(sparse).is_not_null().arg_true().implode())
+    numbers = {name: codes[name][0].to_numpy().astype(np.uint32, copy=False) for name in frame.columns}
+    firsts = {name: first_of_each(codes) for name, codes in numbers.items()}
+    places = {name: owners[name][0].to_numpy() for name in sparse}
+    values = frame.select(
+        pl.col(name).gather(places[name][first] if name in places else first).implode()
+        for name, first in firsts.items()
+    )
+    return [Column(values[name][0], numbers[name], places.get(name), height) for name in frame.columns]
+
+
+def _numbered(series: pl.Series) -> Column:
+    """A column of whole numbers, lists or other values."""
+    height = len(series)
+    if isinstance(series.dtype, pl.List):
+        rows = series.alias("v").to_frame().with_row_index("row").explode("v").drop_nulls("v")
+        inner = rows["v"]
+        owners = rows["row"].to_numpy()
+        if inner.dtype == pl.String and len(inner):
+            one = _encoded([inner], len(inner))[0]
+            return Column(one.values, one.codes, owners, height, is_list=True)
+        return Column(*_distinct(inner), owners, height, is_list=True)
+    if not series.null_count():
+        return Column(*_distinct(series), None, height)
+    owners = np.flatnonzero(series.is_not_null().to_numpy()).astype(np.uint32)
+    return Column(*_distinct(series.drop_nulls()), owners, height)
+
+
+def _distinct(series: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """Distinct whole numbers, or all other values, and for each row the place of its own; none is null."""
+    if series.dtype not in _WHOLE or not len(series):
+        return series, np.arange(len(series), dtype=np.uint32)
+    numbers = series.to_numpy()
+    if numbers.dtype.itemsize < _WIDE:  # the difference of two of them would not fit
+        numbers = numbers.astype(np.int64)
+    lowest, span = numbers.min(), int(numbers.max()) - int(numbers.min()) + 1
+    if span > _NARROW:
+        distinct, codes = np.unique(numbers, return_inverse=True)
+        return pl.Series(series.name, distinct, series.dtype), codes.astype(np.uint32)
+    there = np.zeros(span, bool)
+    there[numbers - lowest] = True
+    places = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
+    distinct = np.flatnonzero(there).astype(numbers.dtype) + lowest
+    return pl.Series(series.name, distinct, series.dtype), places[numbers - lowest]
+
+
+def present_columns(field: Field, columns: Collection[str]) -> tuple[str, ...]:
+    """The alternatives of `field` that can be had from `columns`."""
+    return tuple(column for column in field.columns if _can_be_had(column, columns))
+
+
+def _can_be_had(column: str, columns: Collection[str]) -> bool:
+    if "{" not in column or column in columns:
+        return column in columns
+    return all(name is None or name in columns for _, name in pieces(column))
+
+
+def series_of(field: Field, frame: pl.DataFrame) -> pl.Series | None:
+    """The field's values in a batch, or None if no column has any."""
+    usable = present_columns(field, frame.columns)
+    return _joined([usable], frame, frame.schema)[0] if usable else None
+
+
+def _joined(
+    fields: Sequence[tuple[str, ...]], frame: pl.DataFrame, schema: Mapping[str, pl.DataType]
+) -> list[pl.Series]:
+    """For each field the first of its columns that has a value, row by row."""
+    made = {
+        str(number): usable
+        for number, usable in enumerate(fields)
+        if len(usable) > 1 or usable[0] not in schema or _odd(schema[usable[0]])
+    }
+    if not made:
+        return [frame[usable[0]] for usable in fields]
+    names = {
+        part: f"c{place}"  # to Polars, names such as `^a$` mean several columns
+        for place, part in enumerate(
+            dict.fromkeys(
+                part for usable in made.values() for name in usable for part in _parts(name, schema)
+            )
+        )
+    }
+    have = {part: (pl.col(name), schema[part]) for part, name in names.items()}
+    sources = pl.DataFrame([frame[part].alias(name) for part, name in names.items()])
+    joined = sources.select(_first(usable, have).alias(number) for number, usable in made.items())
+    return [
+        joined[str(number)] if str(number) in made else frame[usable[0]]
+        for number, usable in enumerate(fields)
+    ]
+
+
+def _parts(name: str, schema: Mapping[str, pl.DataType]) -> Iterable[str]:
+    """The columns that a field's column is put together from, itself if it is one."""
+    return (name,) if name in schema else (part for _, part in pieces(name) if part)
+
+
+def _first(usable: tuple[str, ...], have: Have) -> pl.Expr:
+    if len(usable) == 1 and usable[0] in have:
+        return have[usable[0]][0].cast(pl.String)
+    kinds = {have[name][1] if name in have else pl.String() for name in usable}
+    same = len(kinds) == 1 and not any(_odd(kind) for kind in kinds)
+    many = any(isinstance(kind, pl.List) for kind in kinds)
+    return pl.coalesce(_expression(name, have, same=same, many=many) for name in usable)
+
+
+def _odd(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.Categorical | pl.Enum | pl.Null)
+
+
+def _expression(name: str, have: Have, *, same: bool, many: bool) -> pl.Expr:
+    if name not in have:
+        expression = pl.concat_str(
+            pl.concat_str(pl.lit(literal), _single(*have[column])) if column else pl.lit(literal)
+            for literal, column in pieces(name)
+        )
+    elif same:
+        return have[name][0]
+    else:
+        expression = written(*have[name])
+        if isinstance(have[name][1], pl.List):
+            return expression
+    if many:
+        return pl.when(expression.is_not_null()).then(pl.concat_list(expression))
+    return expression
+
+
+def _single(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """The text of a column that others are put together from; where it may have several values, none."""
+    return pl.lit(None, pl.String) if isinstance(kind, pl.List) else written(column, kind)

@@ -1,0 +1,95 @@
+"""Keywords: what rules look for in any column of an event, wherever it stands.
+
+Nearly every column is looked through and hardly one holds anything, so its distinct values are all that is
+made of it until one of them does.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analysis.sigma.matching.distinct import Distinct
+from analysis.sigma.matching.rows import Leaf
+
+if TYPE_CHECKING:
+    from analysis.sigma import tree
+    from analysis.sigma.matching.asked import Asked
+    from analysis.sigma.matching.column import Column, Columns
+    from analysis.sigma.matching.rows import Mask
+    from analysis.sigma.regex import Late
+
+# What analysis and sensors add to an event that its source did not write; keywords do not look there.
+_ADDED: Final = ("account.", "roster.", "molehunt.", "log.", "related.")
+_ADDED_NAMES: Final = frozenset(
+    {
+        "@timestamp",
+        "account",
+        "event.module",
+        "event.dataset",
+        "event.hash",
+        "event.kind",
+        "event.category",
+        "event.type",
+    }
+)
+
+
+def is_content(column: str) -> bool:
+    """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
+    return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
+
+
+class Keywords:
+    """The keywords of all rules, and the events of one batch.
+
+    Args:
+        columns: of the batch; those that rules ask for by name best encoded before.
+        asked: all that rules ask of any column.
+        late: where regular expressions that run out of time are booked.
+    """
+
+    def __init__(self, columns: Columns, asked: Asked, late: Late) -> None:
+        self._columns = columns
+        self._asked = asked
+        self._late = late
+
+        self._encoded: dict[tuple[str, ...], Distinct] = {}
+
+    @cached_property
+    def _likely(self) -> list[tuple[tuple[str, ...], Mask | None]]:
+        """Columns that may hold any of it, and for each item, by its place, whether they may; None if all."""
+        names = [(name,) for name in self._columns.schema if is_content(name)]
+        values = self._columns.distinct(names)
+        likely = [(name, Distinct(one, self._asked, self._late).likely) for name, one in values.items()]
+        return [(name, items) for name, items in likely if items is None or items.any()]
+
+    def possible(self) -> Mask:
+        """For each item, by its place, whether it may be true of any event."""
+        possible = np.zeros(len(self._asked), bool)
+        for _, items in self._likely:
+            possible |= True if items is None else items
+        return possible
+
+    def leaf(self, item: tree.Item) -> Leaf:
+        """Rows any of whose columns holds a keyword; under `all`, each keyword somewhere."""
+        place = self._asked.place(item)
+        values = self._asked.values(item)
+        masks = {id(value): np.zeros(self._columns.height, bool) for value in values}
+        for name, items in self._likely:
+            if items is None or items[place]:
+                column, distinct = self._looked(name)
+                for value in distinct.possible(item):
+                    found = distinct.matching(value)
+                    if len(found):
+                        masks[id(value)] |= column.mask(found)
+        link = np.logical_and if item.every else np.logical_or
+        return Leaf.of(np.asarray(link.reduce(list(masks.values()))))
+
+    def _looked(self, name: tuple[str, ...]) -> tuple[Column, Distinct]:
+        column = self._columns.of(name)
+        if name not in self._encoded:
+            self._encoded[name] = Distinct(column.values, self._asked, self._late)
+        return column, self._encoded[name]
