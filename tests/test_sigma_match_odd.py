@@ -15,8 +15,8 @@ from sigma_cases import pack_of, rule_text
 from analysis.sigma import tree
 from analysis.sigma.explain import matches, true_of
 from analysis.sigma.fold import fold
-from analysis.sigma.matching.distinct import contains
 from analysis.sigma.matching.match import NULL_FIELDS, Plan
+from analysis.sigma.matching.wild import contains
 from analysis.sigma.tree import Wild
 
 BIG = 2**63

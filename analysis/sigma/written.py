@@ -36,6 +36,8 @@ def _inner(kind: pl.List) -> pl.DataType:
 
 def texts(series: pl.Series) -> pl.Series:
     """`written` of a series."""
+    if series.dtype == pl.String:
+        return series
     return series.alias("v").to_frame().select(written(pl.col("v"), series.dtype))["v"].alias(series.name)
 
 

@@ -135,6 +135,7 @@ def matched(pack: RulePack, batches: Iterator[Batch]) -> tuple[Spent, Spent, Spe
         with matching:
             matches += pack.match(batch.frame, batch.dataset).height
         events += batch.frame.height
+        del batch  # or it would be in memory beside the next
     both = Spent(events, reading.cpu + matching.cpu, reading.clock + matching.clock, f"{matches:,} matches")
     return both, matching.spent(events), reading.spent(events)
 

@@ -14,10 +14,11 @@ import numpy as np
 from analysis.sigma import tree
 from analysis.sigma.matching.literals import Kind, Literals
 from analysis.sigma.matching.shape import Shape, shape
+from analysis.sigma.matching.wild import Group, between_stars
 from analysis.sigma.regex import required
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,6 +61,7 @@ class Asked:
         self._inside: dict[int, tuple[tree.Value, ...]] = {}
         self._needs: dict[int, Needs] = {}
         self._shapes: dict[int, Shape] = {}
+        self._groups: dict[int, list[Group]] = {}
         self._places: dict[int, int] = {}
         self._values: list[tuple[tree.Value, ...]] = []  # of each item
         self._whole: list[bool] = []  # of each item: all of its values are asked together
@@ -141,6 +143,13 @@ class Asked:
             found = self._shapes[id(text)] = shape(text)
         return found
 
+    def groups(self, text: tree.Text) -> list[Group]:
+        """`between_stars(text)` of one of `values`, worked out once."""
+        found = self._groups.get(id(text))
+        if found is None:
+            found = self._groups[id(text)] = between_stars(text)
+        return found
+
     @cached_property
     def literals(self) -> Literals | None:
         """All literals, compiled when they are first needed; None if there are none."""
@@ -155,6 +164,14 @@ class Asked:
         if not len(hits.values):
             return self._without
         return self._possible(np.append(hits.any(), True))
+
+    def likely(self, literals: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each item, by its place, whether it may be true of values that hold these literals alone."""
+        if not len(literals):
+            return self._without.items
+        found = np.zeros(len(self._numbers) + 1, bool)
+        found[literals] = found[-1] = True
+        return self._possible(found).items
 
     @cached_property
     def _without(self) -> Possible:
@@ -182,9 +199,9 @@ class Asked:
         if near is None:
             return ()
         values = self._values[place]
-        return (
-            values if self._whole[place] or len(near) == len(values) else tuple(values[one] for one in near)
-        )
+        if self._whole[place] or len(near) == len(values):
+            return values
+        return tuple(values[one] for one in near)
 
     @cached_property
     def absent(self) -> NDArray[np.bool_]:

@@ -10,13 +10,14 @@ import math
 import operator
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from analysis.sigma import regex, tree
 from analysis.sigma.fold import fold, fold_values
+from analysis.sigma.matching.wild import contains, like
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _IPV4: Final = r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]
 _DAY: Final = r"^(\d{4}-\d\d-\d\d)$"
 _TIME: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::[0-5]\d)?)(?:[.,]\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?$"
 NONE: Final = np.zeros(0, np.uint32)
+_FEW: Final = 16  # values
 
 
 class Distinct:
@@ -134,10 +136,18 @@ class Distinct:
         near = self._near(text)
         if not asked.regex:
             return self._all if near is None else near
+        if near is not None and len(near) <= _FEW:
+            return near[self._stand(near, text)]
         values = self._text if asked.cased else self._folded
         if near is None:
             return _true(contains(values, asked.regex, text))
         return near[contains(values.gather(near), asked.regex, text)] if len(near) else near
+
+    def _stand(self, near: Values, text: tree.Text) -> Mask:
+        """Which of a few values match a pattern: Polars takes longer to begin than Python to do so few."""
+        groups = self._asked.groups(text)
+        values = [self._text[place] for place in near.tolist()]
+        return np.array([like(one if text.cased else fold(one), groups) for one in values], bool)
 
     def _searched(self, value: tree.Regex) -> Values:
         pattern = regex.compiled(value.pattern, value.flags)
@@ -241,53 +251,6 @@ class Distinct:
         above = (upper > first_up) | ((upper == first_up) & (lower >= first_low))
         below = (upper < last_up) | ((upper == last_up) & (lower <= last_low))
         return np.asarray(is_six & above & below)
-
-
-def contains(values: pl.Series, pattern: str, text: tree.Text) -> Mask:
-    """Which texts match `pattern`, the form of `text` for Rust's engine."""
-    try:
-        return values.str.contains(pattern).to_numpy()
-    except pl.exceptions.ComputeError:  # it has a limit of size: thousands of wildcards in one pattern
-        groups = _between_stars(text)
-        return np.array([_like(value, groups) for value in values], bool)
-
-
-class _Group(NamedTuple):
-    """What stands between two `*`: its length, and its literals with their places."""
-
-    length: int
-    literals: list[tuple[int, str]]
-
-    def stands(self, value: str, at: int) -> bool:
-        return all(value.startswith(literal, at + place) for place, literal in self.literals)
-
-
-def _like(value: str, groups: list[_Group]) -> bool:
-    """Whether `value` is `groups`, each of them as early as it can stand."""
-    at = 0
-    for place, group in enumerate(groups):
-        latest = len(value) - group.length
-        first = latest if place == len(groups) - 1 else at
-        last = 0 if place == 0 else latest
-        found = next((one for one in range(max(at, first), last + 1) if group.stands(value, one)), None)
-        if found is None or found > latest:
-            return False
-        at = found + group.length
-    return True
-
-
-def _between_stars(text: tree.Text) -> list[_Group]:
-    groups = [_Group(0, [])]
-    for part in text.parts:
-        length, literals = groups[-1]
-        if part is tree.Wild.ANY:
-            groups.append(_Group(0, []))
-        elif part is tree.Wild.ONE:
-            groups[-1] = _Group(length + 1, literals)
-        elif isinstance(part, str):
-            literal = part if text.cased else fold(part)
-            groups[-1] = _Group(length + len(literal), [*literals, (length, literal)])
-    return groups
 
 
 def as_float(number: float) -> float:

@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import polars as pl
 
 from analysis.sigma.matching.distinct import Distinct
 from analysis.sigma.matching.rows import Leaf
+from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
     from analysis.sigma import tree
@@ -55,22 +57,35 @@ class Keywords:
         self._columns = columns
         self._asked = asked
         self._late = late
-
         self._encoded: dict[tuple[str, ...], Distinct] = {}
 
     @cached_property
-    def _likely(self) -> list[tuple[tuple[str, ...], Mask | None]]:
-        """Columns that may hold any of it, and for each item, by its place, whether they may; None if all."""
+    def _likely(self) -> list[tuple[tuple[str, ...], Mask]]:
+        """Columns that may hold any of it, and for each item, by its place, whether they may."""
         names = [(name,) for name in self._columns.schema if is_content(name)]
         values = self._columns.distinct(names)
-        likely = [(name, Distinct(one, self._asked, self._late).likely) for name, one in values.items()]
-        return [(name, items) for name, items in likely if items is None or items.any()]
+        likely = zip(values, self._each(list(values.values())), strict=True)
+        return [(name, items) for name, items in likely if items.any()]
+
+    def _each(self, columns: list[pl.Series]) -> list[Mask]:
+        """For each column's values, the items that may be true of any; all columns looked through as one."""
+        literals = self._asked.literals
+        if literals is None or not columns:
+            return [np.ones(len(self._asked), bool)] * len(columns)
+        hits = literals.find(pl.concat([texts(one).alias("") for one in columns]))
+        ends = np.cumsum([len(one) for one in columns])
+        owners = np.searchsorted(ends, hits.values, side="right")
+        numbers = np.repeat(np.arange(len(hits.offsets) - 1), np.diff(hits.offsets))
+        likely = [self._asked.likely([])] * len(columns)
+        for place in np.unique(owners).tolist():
+            likely[place] = self._asked.likely(numbers[owners == place])
+        return likely
 
     def possible(self) -> Mask:
         """For each item, by its place, whether it may be true of any event."""
         possible = np.zeros(len(self._asked), bool)
         for _, items in self._likely:
-            possible |= True if items is None else items
+            possible |= items
         return possible
 
     def leaf(self, item: tree.Item) -> Leaf:
@@ -79,7 +94,7 @@ class Keywords:
         values = self._asked.values(item)
         masks = {id(value): np.zeros(self._columns.height, bool) for value in values}
         for name, items in self._likely:
-            if items is None or items[place]:
+            if items[place]:
                 column, distinct = self._looked(name)
                 for value in distinct.possible(item):
                     found = distinct.matching(value)

@@ -197,11 +197,14 @@ def compiled(pattern: str, flags: str = "") -> Pattern:
     if node is not None:
         _bounded(node, pattern)
     flagged = f"(?{flags}){pattern}" if flags else pattern
+    if node is not None:
+        shorter = trimmed(node)
+        text = flagged if shorter == node else written(shorter, python=False)
+        if _refused(text) is None:
+            return Pattern(source, text, tree=node, least=shortest(node))
     refused = _refused(flagged)
     if refused is None:
-        if node is None:
-            return Pattern(source, flagged)
-        return Pattern(source, _without_end(node, flagged), tree=node, least=shortest(node))
+        return Pattern(source, flagged, tree=node, least=0 if node is None else shortest(node))
     return _translated(pattern, flags, source, refused)
 
 
@@ -222,13 +225,6 @@ def _refused(pattern: str) -> str | None:
     return None
 
 
-def _without_end(node: Node, pattern: str) -> str:
-    """What is searched for in place of `pattern`, at less cost where its end makes no difference."""
-    shorter = trimmed(node)
-    text = pattern if shorter == node else written(shorter, python=False)
-    return pattern if _refused(text) else text
-
-
 def _translated(pattern: str, flags: str, source: str, refused: str) -> Pattern:
     """The expression in the form of the engine that can run it, read as PCRE means it."""
     try:
@@ -241,7 +237,7 @@ def _translated(pattern: str, flags: str, source: str, refused: str) -> Pattern:
         refused_again = _refused(text)
         if refused_again is not None:
             raise RegexError(refused)
-        return Pattern(source, _without_end(node, text), tree=node, least=shortest(node))
+        return Pattern(source, text, tree=node, least=shortest(node))
     if size(node) > MAX_SIZE:
         raise RegexError(f"it has {size(node)} steps, more than {MAX_SIZE}")
     try:
