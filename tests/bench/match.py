@@ -40,6 +40,7 @@ import naive
 import peers
 import polars as pl
 
+from analysis import ALLOCATOR
 from analysis.context import load_context
 from analysis.intake import read_into
 from analysis.known import Known
@@ -265,7 +266,8 @@ def hits(series: pl.Series, wanted: list[str]) -> int:
 
 
 def apart(work: Work, *given: object) -> dict[str, Spent]:
-    """Do it in a fresh process, so that its memory is its own."""
+    """Do it in a fresh process, so that its memory is its own, and comes as it does to the command."""
+    os.environ["_RJEM_MALLOC_CONF"] = ALLOCATOR  # in this process Polars was first and has set its own
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         rows, peak = pool.submit(_weighed, work, *given).result()
     for row in rows.values():

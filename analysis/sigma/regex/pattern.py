@@ -118,37 +118,40 @@ class Pattern:
             late: where texts are booked for which the time ran out; they are false.
         """
         late = Late() if late is None else late
-        if self.least > 1:
-            near = (values.str.len_bytes() >= self.least).fill_null(value=False).arg_true()
-            if len(near) < len(values):
-                found = np.zeros(len(values), bool)
-                found[near.to_numpy()] = self._searched(values.gather(near), late)
-                return found
-        return self._searched(values, late)
-
-    def _searched(self, values: pl.Series, late: Late) -> NDArray[np.bool_]:
+        lengths = values.str.len_bytes().fill_null(0).to_numpy()
         found = np.zeros(len(values), bool)
-        place = 0
-        for part in _parts(values):
-            if late.stopped(self.source):
-                rest = values[place:].drop_nulls()
-                late.add(self.source, 0.0, len(rest), "" if rest.is_empty() else str(rest[0]))
-                break
-            search = self._all if self.other is None else self._one_by_one
-            found[place : place + len(part)] = search(part, late)
-            place += len(part)
+        near = np.flatnonzero(lengths >= self.least)
+        if len(near) == len(values):
+            return self._searched(values, lengths, late)
+        if len(near):
+            found[near] = self._searched(values.gather(near), lengths[near], late)
         return found
 
-    def _all(self, values: pl.Series, late: Late) -> NDArray[np.bool_]:
+    def _searched(self, values: pl.Series, lengths: NDArray[np.uint32], late: Late) -> NDArray[np.bool_]:
+        found = np.zeros(len(values), bool)
+        # In pieces, so that the clock is looked at between them.
+        step = max(1, len(values) // (1 + int(lengths.sum()) // _CHUNK))
+        for begin in range(0, len(values), step):
+            if late.stopped(self.source):
+                rest = values[begin:].drop_nulls()
+                late.add(self.source, 0.0, len(rest), "" if rest.is_empty() else str(rest[0]))
+                break
+            part, size = values[begin : begin + step], int(lengths[begin : begin + step].sum())
+            found[begin : begin + step] = (
+                self._all(part, size, late) if self.other is None else self._one_by_one(part, late)
+            )
+        return found
+
+    def _all(self, values: pl.Series, size: int, late: Late) -> NDArray[np.bool_]:
         begun = time.perf_counter(), time.process_time()
-        found = values.str.contains(self.rust).fill_null(value=False).to_numpy()
+        found = values.str.contains(self.rust)
         took = min(
             time.perf_counter() - begun[0], time.process_time() - begun[1]
         )  # a busy machine is no fault
-        lost = took - TIME_LIMIT - _FAIR * float(values.str.len_bytes().sum())
+        lost = took - TIME_LIMIT - _FAIR * size
         if lost > 0:
             late.add(self.source, lost)
-        return found
+        return (found.fill_null(value=False) if found.null_count() else found).to_numpy()
 
     def _one_by_one(self, values: pl.Series, late: Late) -> NDArray[np.bool_]:
         assert self.other is not None  # noqa: S101 - asked only then
@@ -165,14 +168,6 @@ class Pattern:
             except (TimeoutError, MemoryError):
                 late.add(self.source, time.perf_counter() - begun, 1, text)
         return found
-
-
-def _parts(values: pl.Series) -> list[pl.Series]:
-    """`values` in pieces, so that the clock is looked at between them."""
-    rows = max(1, len(values))
-    pieces = 1 + int(values.str.len_bytes().sum()) // _CHUNK
-    step = max(1, rows // pieces)
-    return [values[start : start + step] for start in range(0, len(values), step)]
 
 
 @lru_cache(maxsize=1 << 14)
