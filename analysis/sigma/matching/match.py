@@ -1,9 +1,9 @@
 """Rules over a batch of events: thousands in one pass, at a cost that grows with what they find.
 
 Rules share what they have in common: each item is looked up once a batch, over the distinct values of its
-field (`asked.py`, `distinct.py`), and most are ruled out there, since none of their literals occurs. Rules that
-cannot do without one of those are passed over all at once (`outline.py`). Each of the others begins with the
-part of its condition that the fewest rows can meet, and tests the rest on those rows alone.
+field (`asked.py`, `distinct.py`), and most are ruled out there, since none of their literals occurs. Rules
+that cannot do without one of those are passed over all at once (`outline.py`). Each of the others begins with
+the part of its condition that the fewest rows can meet, and tests the rest on those rows alone.
 """
 
 from __future__ import annotations
