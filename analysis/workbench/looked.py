@@ -20,10 +20,13 @@ class Looked:
     """Counts the events that rules look at, whether they match or not: those of their logsources."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._sources = list(dict.fromkeys(rule.source for rule in rules if rule.source is not None))
-        self._of_rule = {
-            rule.id: self._sources.index(rule.source) for rule in rules if rule.source is not None
-        }
+        numbers: dict[tree.Node, int] = {}
+        known: dict[int, int] = {}  # by identity: to hash a tree takes long
+        for rule in rules:
+            if rule.source is not None and id(rule.source) not in known:
+                known[id(rule.source)] = numbers.setdefault(rule.source, len(numbers))
+        self._sources = list(numbers)
+        self._of_rule = {rule.id: known[id(rule.source)] for rule in rules if rule.source is not None}
         self._plan = Plan((tree.ALWAYS, source) for source in self._sources)
         self._counts: Counter[tuple[int, str]] = Counter()
 
