@@ -30,6 +30,7 @@ _TAG = (
     r"(?P<code>[0-9]{6}):? *)"
 )
 _SNIFF = re.compile(r"%(?:ASA|PIX|FWSM|FTD)-(?:[a-z_]+-)?-?\d-\d{6}\b")
+_SNIFF_PAIRS = re.compile(r"\bSrcIP: [0-9A-Fa-f.:]+, DstIP: |\bDstIP: [0-9A-Fa-f.:]+, SrcIP: ")
 _SENDER = r"^\s*(?P<host>\S*?)(?:\s+(?P<app>[^\s\[:]+)(?:\[(?P<pid>[0-9]+)\])?)?[\s:-]*$"
 _SECURITY, _OTHER = -2, -1  # kinds that have no forms
 
@@ -42,7 +43,7 @@ class CiscoAsa:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the name says nothing about a syslog file
         """Whether at least half of the lines carry an ASA, PIX, FWSM or FTD tag."""
         lines = framing.text_head(head).splitlines()
-        told = [bool(_SNIFF.search(line)) for line in lines if line.strip()]
+        told = [bool(_SNIFF.search(line) or _SNIFF_PAIRS.search(line)) for line in lines if line.strip()]
         return bool(told) and 2 * sum(told) >= len(told)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
@@ -62,6 +63,8 @@ def _tagged(lines: pl.DataFrame) -> pl.DataFrame:
     """Adds `body`, `product`, `code`, `severity`, and who sent it: `host`, `app`, `pid`."""
     parts = lines["rest"].str.extract_groups(_TAG).struct.unnest()
     body = lines["rest"].str.strip_prefix(parts["tag"]).fill_null(lines["rest"])
+    if parts["code"].null_count():
+        body, parts = _with_unnumbered(lines["rest"], body, parts)
     if lines["versioned"].any():  # RFC 5424 with the tag as the application's name
         body = body.zip_with(~lines["versioned"], body.str.replace(r"^(?:- ){1,3}(?:\x{FEFF})? *", ""))
     senders = parts.select(pl.col("prefix").unique().drop_nulls())
@@ -77,6 +80,20 @@ def _tagged(lines: pl.DataFrame) -> pl.DataFrame:
         sender["app"],
         sender["pid"].cast(pl.Int64, strict=False),
     )
+
+
+def _with_unnumbered(rest: pl.Series, body: pl.Series, parts: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """The same with those lines that hold FTD's pairs and no number."""
+    told = rest.to_frame("rest").select(security.unnumbered(pl.col("rest")).alias("told")).unnest("told")
+    fits = parts["code"].is_null() & told["code"].is_not_null()
+    if not fits.any():
+        return body, parts
+    parts = parts.with_columns(
+        parts["code"].zip_with(~fits, told["code"]),
+        parts["prefix"].zip_with(~fits, told["prefix"]),
+        parts["product"].zip_with(~fits, pl.Series(["FTD"])),
+    )
+    return body.zip_with(~fits, told["body"]), parts
 
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
@@ -121,7 +138,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
             pl.col("pid").alias("process.pid"),
             pl.lit("Cisco").alias("observer.vendor"),
             product.alias("observer.product"),
-            pl.lit("firewall").alias("observer.type"),
+            pl.when(ftd).then(pl.lit("idps")).otherwise(pl.lit("firewall")).alias("observer.type"),
         )
     )
 

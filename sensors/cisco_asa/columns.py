@@ -202,6 +202,15 @@ def _times(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _bytes_of_sessions(frame: pl.DataFrame) -> list[pl.Expr]:
+    """The gateway counts from its own side: what it received, the person sent."""
+    return [
+        pl.coalesce(*_present(frame, side), pl.col(counted).cast(pl.Int64, strict=False)).alias(side)
+        for side, counted in (("source.bytes", "received"), ("destination.bytes", "sent"))
+        if counted in frame.columns
+    ]
+
+
 def _details(frame: pl.DataFrame) -> pl.DataFrame:
     """What few messages have: transport, bytes, URLs, TLS, DNS."""
     columns: list[pl.Expr] = [
@@ -229,8 +238,7 @@ def _details(frame: pl.DataFrame) -> pl.DataFrame:
         columns.append(pl.coalesce(*_present(frame, "network.bytes"), both).alias("network.bytes"))
     if "direction" in have:
         columns.append(pl.col("direction").str.to_lowercase().alias("network.direction"))
-    if "received" in have:  # the gateway counts from its own side: what it received, the person sent
-        columns += [pl.col("received").alias("source.bytes"), pl.col("sent").alias("destination.bytes")]
+    columns += _bytes_of_sessions(frame)
     if "caller" in have:
         caller = pl.col("caller")
         ip = pl.when(ecs.is_ip(caller)).then(caller)
