@@ -1,0 +1,30 @@
+"""What the tests of the sensors of audit trails share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensors import schema
+from sensors.sensor import claims
+
+if TYPE_CHECKING:
+    from sensors.sensor import Sensor, Source
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+
+
+def claimed(path: Path) -> list[str]:
+    """The names of all sensors that take the file for their own."""
+    return [sensor.name for sensor in claims(path.read_bytes()[:65_536], path.name)]
+
+
+def accounted(sensor: Sensor, source: Source) -> bool:
+    """Whether reading gives events or names what it could not read, all in types of the schema."""
+    height = sum(schema.conform(frame).height for frame in sensor.read(source))
+    return height + sum(unread.count for unread in source.unread) >= 1
+
+
+def shown(row: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Of an event, the fields that are asked for."""
+    return {name: row.get(name) for name in wanted}
