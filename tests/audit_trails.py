@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import HealthCheck, settings
+
 from sensors import schema
 from sensors.sensor import claims
 
 if TYPE_CHECKING:
     from sensors.sensor import Sensor, Source
 
+BROKEN = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from audit_trails import SAMPLES, accounted, claimed, shown
-from hypothesis import HealthCheck, given, settings
+from audit_trails import BROKEN, SAMPLES, accounted, claimed, shown
+from hypothesis import given
 from hypothesis import strategies as st
 from json_sensors import MakeSource, broken, events, frame_of, times
 
@@ -21,7 +21,6 @@ JIRA, CONFLUENCE, BITBUCKET, ORGANISATION = (
         "organisation.json",
     )
 )
-BROKEN = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
