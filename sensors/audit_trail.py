@@ -16,9 +16,10 @@ import polars as pl
 
 from sensors import json_table
 from sensors.json_table import text
+from sensors.mapping import first_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sensors.sensor import Source
 
@@ -103,3 +104,17 @@ def who(*roots: str, **names: pl.Expr) -> list[pl.Expr]:
 def unless(condition: pl.Expr) -> pl.Expr:
     """`event.original` of the records where `condition` is not true."""
     return pl.when(~condition.fill_null(value=False)).then("text").alias("event.original")
+
+
+def words(chosen: pl.Expr) -> pl.Expr:
+    """A list of words that were chosen as one text, `authentication,session`.
+
+    Lists are chosen as text because a literal list does not stretch to the height of a frame where all that
+    it is chosen by is literal too (columns that no record has).
+    """
+    return chosen.str.split(_BETWEEN)
+
+
+def first_words(value: pl.Expr, rules: Mapping[str, str]) -> pl.Expr:
+    """The words that the first of `rules` (regular expression: words) found in `value` gives, or null."""
+    return words(first_rule(value, rules))

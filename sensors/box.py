@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, unless, who
+from sensors.audit_trail import AuditTrail, Kinds, first_words, unless, who
 from sensors.ecs import related
 from sensors.json_table import integer, json, mapped, objects, text, time
-from sensors.mapping import address, first_rule, mail_domain, only
+from sensors.mapping import address, mail_domain, only
 
 KINDS: Final = Kinds("box_kinds.toml")
 _ALERT: Final = "additional_details.shield_alert"
@@ -49,16 +49,16 @@ FIELDS: Final = {
 }
 # What kind of alert Shield's rule makes.
 _ALERT_CATEGORY: Final = {
-    r"^Anomalous Download": ("threat", "file"),
-    r"^Malicious Content": ("threat", "file", "malware"),
-    r"^Suspicious (Locations?|Sessions?)": ("threat", "network"),
-    r".": ("threat",),
+    r"^Anomalous Download": "threat,file",
+    r"^Malicious Content": "threat,file,malware",
+    r"^Suspicious (Locations?|Sessions?)": "threat,network",
+    r".": "threat",
 }
 _ALERT_TYPE: Final = {
-    r"^Anomalous Download": ("indicator", "access"),
-    r"^Malicious Content": ("indicator", "info"),
-    r"^Suspicious (Locations?|Sessions?)": ("indicator", "access", "connection"),
-    r".": ("indicator",),
+    r"^Anomalous Download": "indicator,access",
+    r"^Malicious Content": "indicator,info",
+    r"^Suspicious (Locations?|Sessions?)": "indicator,access,connection",
+    r".": "indicator",
 }
 
 
@@ -86,8 +86,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         time(frame, "created_at", "recorded_at").alias("@timestamp"),
         pl.lit("box_events.events").alias("event.dataset"),
         pl.when(alert).then(pl.lit("alert")).otherwise(pl.lit("event")).alias("event.kind"),
-        pl.coalesce(first_rule(rule, _ALERT_CATEGORY), KINDS.category(action)).alias("event.category"),
-        pl.coalesce(first_rule(rule, _ALERT_TYPE), KINDS.type(action)).alias("event.type"),
+        pl.coalesce(first_words(rule, _ALERT_CATEGORY), KINDS.category(action)).alias("event.category"),
+        pl.coalesce(first_words(rule, _ALERT_TYPE), KINDS.type(action)).alias("event.type"),
         KINDS.outcome(action).alias("event.outcome"),
         action.alias("event.action"),
         unless(KINDS.known(action)),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, unless, who
+from sensors.audit_trail import AuditTrail, Kinds, unless, who, words
 from sensors.ecs import related
 from sensors.json_table import json, mapped, text, time
 from sensors.mapping import address, mail_domain
@@ -71,7 +71,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(access).then(pl.lit("slack.access")).otherwise(pl.lit("slack.audit")).alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.when(access)
-        .then(pl.lit(pl.Series([["authentication", "session"]])))
+        .then(words(pl.lit("authentication,session")))
         .otherwise(KINDS.category(action))
         .alias("event.category"),
         KINDS.type(action).alias("event.type"),
