@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, syslog
+from sensors import framing, message_forms, pfsense_lines, syslog
 from sensors.losses import name_lost
 from sensors.schema import TIME
 
@@ -37,10 +37,6 @@ _STAMP = (
     r"|2\d{3}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d{10}\.\d{6}) "
 )
 _SYSLOG_LINE = re.compile(rf"^{_STAMP}(?:[^\s:]+ )?{_PROGRAM}(?:\[\d+\]: | \S+ \S+ )")
-# A priority but no host is how pfSense sends its log over the network.
-_BARE = re.compile(
-    rf"^<\d{{1,3}}>[A-Z][a-z]{{2}} +\d{{1,2}} \d\d:\d\d:\d\d {_PROGRAM}\[|(?i: (?:pf|opn)sense)"
-)
 _FILE_LINE = re.compile(
     rf"^{_STAMP}(?:us=\d+ )?(?:[0-9a-f]+ )?"
     r"(?:(?:[^/\s]*/)?\[?[0-9A-Fa-f.:]+\]?:\d{1,5} (?:\[|[A-Z]|peer info)|OpenVPN \d|"
@@ -63,9 +59,9 @@ class OpenVpn:
     name = "openvpn"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - any name may be given to `--log`
-        """Whether at least half of the lines are OpenVPN's own, in a file or syslog, and none pfSense's."""
+        """Whether at least half of the lines are OpenVPN's own, in a file or syslog, and not pfSense's."""
         lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-        if not lines or any(_BARE.search(line) for line in lines):
+        if not lines or pfsense_lines.sent(lines):
             return False
         told = [bool(_SYSLOG_LINE.match(line) or _FILE_LINE.match(line)) for line in lines]
         spoken = any(_SYSLOG_LINE.match(line) or _OWN_WORDS.search(line) for line in lines)
