@@ -88,6 +88,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         *mapped(frame, FIELDS),
         *who("user", "source.user", id=text(frame, "author_id", "user_id"), name=name, email=email),
         mail_domain(email).alias("user.domain"),
+        text(frame, "author_id").alias("~author"),
+        pl.when(audit).then(name).alias("~author_name"),
         pl.when(about_user).then(text(frame, "target_id", "details.target_id")).alias("user.target.id"),
         pl.when(about_user)
         .then(text(frame, "target_details", "details.target_details"))
