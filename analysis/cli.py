@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from analysis.options import FILE, SITE, ZONE
+from analysis.options import FILE, MAPPING, SITE, ZONE, mapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,12 +80,20 @@ def main() -> None:
     click.option("--rules", "rules", multiple=True, type=_EXISTING, help="Further rules; may be repeated."),
     click.option("--no-bundled-rules", is_flag=True, help="Run only the rules given by --rules."),
     ZONE,
+    MAPPING,
     click.option(
         "--lake", type=_FOLDER, help="Keep events in this folder and add to it (default: OUT/lake)."
     ),
     click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of text."),
 )
-def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given: Any) -> None:  # noqa: ANN401 - click's
+def hunt(
+    paths: tuple[Path, ...],
+    *,
+    as_json: bool,
+    zone: tzinfo | None,
+    mappings: tuple[Path, ...],
+    **given: Any,  # noqa: ANN401 - click's
+) -> None:
     """Read logs and captures, and say which accounts look like an embedded worker, and why.
 
     PATHs are files, archives or folders. A roster.csv, a site file or .mmdb files among them are used as
@@ -93,7 +101,7 @@ def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given
     """
     from analysis.hunt import HuntError, Options, run  # noqa: PLC0415 - late, for speed
 
-    options: Options = Options(paths=paths, zone=zone, **given)
+    options: Options = Options(paths=paths, zone=zone, mappings=tuple(mapped_by(mappings)), **given)
     try:
         report = run(options)
     except HuntError as error:
@@ -112,6 +120,7 @@ def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given
 @_with(
     _PATHS,
     ZONE,
+    MAPPING,
     click.option(
         "-o",
         "--output",
@@ -119,15 +128,18 @@ def hunt(paths: tuple[Path, ...], *, as_json: bool, zone: tzinfo | None, **given
         help="File to write (.parquet or .ndjson; default: NDJSON on standard output).",
     ),
 )
-def events(paths: tuple[Path, ...], zone: tzinfo | None, output: Path | None) -> None:
+def events(
+    paths: tuple[Path, ...], zone: tzinfo | None, mappings: tuple[Path, ...], output: Path | None
+) -> None:
     """Normalise logs and captures to ECS events, in input order."""
     from analysis import emit, intake  # noqa: PLC0415 - late, for speed
     from sensors.sensor import Source, Unread  # noqa: PLC0415 - late, for speed
 
     unread: list[Unread] = []
+    mapped = mapped_by(mappings)
 
     def frames() -> Any:  # noqa: ANN401 - an iterator of frames; naming it would import polars
-        for item in intake.found(paths, lambda _path: zone):
+        for item in intake.found(paths, lambda _path: zone, mapped):
             if isinstance(item, Unread):
                 unread.append(item)
             elif not isinstance(item, Source):
@@ -153,6 +165,18 @@ def _not_read(what: Unread) -> str:
     where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
     begins = f" (begins {what.sample!r})" if what.sample else ""
     return plain(f"not read: {what.path}{f' {where}' if where else ''}: {what.reason}{begins}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def sensors(*, as_json: bool) -> None:
+    """List the formats that are read, by sensor; a mapping file reads any other JSON or CSV.
+
+    How a mapping file is written says sensors/mapped/README.md, with an example.
+    """
+    from analysis.formats import listed  # noqa: PLC0415 - late, for speed
+
+    listed(sys.stdout, as_json=as_json)
 
 
 @main.command()

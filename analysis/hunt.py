@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analysis.report.document import Report
+    from sensors.mapped import Mapped
 
 
 _CALLED: Final = {
@@ -61,6 +62,7 @@ class Options:
     no_bundled_rules: bool = False
     zone: tzinfo | None = None
     lake: Path | None = None
+    mappings: tuple[Mapped, ...] = ()
 
 
 def run(options: Options) -> Report:
@@ -93,6 +95,7 @@ def _hunt(options: Options, say: Callable[[str], None]) -> Report:
     context.notes.extend(_not_used(found, used))
     lake = Lake(options.lake or options.out / "lake")
     no_logs = {*used.values(), *(path for paths in found.values() for path in paths)}
+    no_logs |= {mapping.path for mapping in options.mappings}
     intake = _read(options, lake, context, no_logs | {Path(each.path) for each in damaged}, say)
     intake.unread += damaged
     if options.lake is None:  # a lake of this hunt's own answers for this hunt's inputs alone
@@ -188,6 +191,7 @@ def _read(
         is_context=no_logs.__contains__,
         skip=_own(options),
         progress=lambda path: say(f"reading {path}"),
+        mappings=options.mappings,
     )
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from analysis.lake import Lake, Manifest
     from sensors.sensor import Sensor
 
-_NO_SENSOR: Final = "no sensor knows this format; the README lists those that are read"
+_NO_SENSOR: Final = (
+    "no sensor knows this format; `molehunt sensors` lists those that are read, and a mapping file reads any "
+    "JSON or CSV (--mapping)"
+)
 
 
 @dataclass(slots=True)
@@ -39,19 +42,26 @@ class Intake:
 
 
 def found(
-    paths: Sequence[Path], zone_for: Callable[[str], tzinfo | None]
+    paths: Sequence[Path], zone_for: Callable[[str], tzinfo | None], mappings: Sequence[Sensor] = ()
 ) -> Iterator[tuple[Source, Sensor] | Source | Unread]:
-    """Every source under `paths` with the sensor that reads it, alone if it is empty, and what has none."""
+    """Every source under `paths` with the sensor that reads it, alone if it is empty, and what has none.
+
+    Args:
+        paths: files and folders.
+        zone_for: the time zone that the user gave for a path, or None.
+        mappings: sensors made of the user's mapping files; what they claim is theirs.
+    """
     for path in files.walk(paths):
         if isinstance(path, Unread):
             yield path
             continue
         for source in files.sources(path, zone_for(str(path))):
-            yield source if isinstance(source, Unread) or not source.head else _claimed(source)
+            yield source if isinstance(source, Unread) or not source.head else _claimed(source, mappings)
 
 
-def _claimed(source: Source) -> tuple[Source, Sensor] | Unread:
-    takers = claims(source.head, source.name)
+def _claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:
+    takers = [sensor for sensor in mappings if sensor.sniff(source.head, source.name)]
+    takers = takers or claims(source.head, source.name)
     if len(takers) == 1:
         return source, takers[0]
     if not takers:
@@ -124,6 +134,7 @@ def read_into(
     is_context: Callable[[Path], bool],
     skip: Callable[[Path], bool],
     progress: Callable[[str], None],
+    mappings: Sequence[Sensor] = (),
 ) -> Intake:
     """Read all of `paths` into the lake.
 
@@ -134,6 +145,7 @@ def read_into(
         is_context: whether a file is a roster or the like, which is no log.
         skip: whether a file or a folder among the inputs is molehunt's own work.
         progress: told of each source before it is read.
+        mappings: sensors made of the user's mapping files.
     """
     intake = Intake()
     with lake.writing():
@@ -143,7 +155,7 @@ def read_into(
             elif is_context(path):
                 intake.context.append(path)
             else:
-                for item in found([path], zone_for):
+                for item in found([path], zone_for, mappings):
                     _take(item, lake, intake, progress)
     return intake
 
@@ -159,8 +171,9 @@ def _take(
         return
     source, sensor = item
     progress(source.path)
-    known = lake.known(source, sensor.name)
-    manifest = known or lake.add(source, sensor.name, _timed(source, events(source, sensor)))
+    reader = f"{sensor.name} {getattr(sensor, 'version', '')}".rstrip()  # another mapping reads anew
+    known = lake.known(source, reader)
+    manifest = known or lake.add(source, reader, _timed(source, events(source, sensor)))
     # The same bytes may have been read under another path; the report names what was given this time.
     intake.manifests.append((replace(manifest, path=source.path), known is not None))
     intake.unread += manifest.unread

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import tzinfo
 
     from analysis.context import Site
+    from sensors.mapped import Mapped
 
 
 def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tzinfo | None:
@@ -31,6 +33,13 @@ ZONE: Final = click.option(
     metavar="ZONE",
     callback=_zone,
     help="Time zone of logs that do not say theirs: IANA name or +HH:MM (default: UTC, marked as a guess).",
+)
+MAPPING: Final = click.option(
+    "--mapping",
+    "mappings",
+    multiple=True,
+    type=FILE,
+    help="YAML that says how to read a format of your own; may be repeated.",
 )
 SITE: Final = click.option("--site", type=FILE, help="What you know of your own place, as TOML or JSON.")
 
@@ -53,3 +62,17 @@ def site_of(path: Path | None) -> Site:
     for note in notes:
         click.echo(note, err=True)
     return site
+
+
+def mapped_by(paths: Iterable[Path]) -> list[Mapped]:
+    """The sensors of the mapping files that `--mapping` named.
+
+    Raises:
+        click.ClickException: one of them cannot be used.
+    """
+    from sensors.mapped import MappingError, mapped  # noqa: PLC0415 - late, for speed
+
+    try:
+        return [mapped(path) for path in paths]
+    except MappingError as error:
+        raise click.ClickException(str(error)) from error

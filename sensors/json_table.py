@@ -190,7 +190,11 @@ def json(frame: pl.DataFrame, path: str) -> pl.Expr:
 def _present(frame: pl.DataFrame, path: str) -> list[str]:
     """The column `path`, and after it those that differ from it in case only."""
     folded = path.casefold()
-    found = [name for name in frame.columns if len(name) == len(path) and name.casefold() == folded]
+    found = [
+        name
+        for name in frame.columns
+        if len(name) == len(path) and name.casefold() == folded and name not in FRAME
+    ]
     return sorted(found, key=lambda name: name != path)
 
 

@@ -118,8 +118,8 @@ def test_what_no_sensor_knows_is_shown_and_an_output_that_cannot_be_written_is_1
     unknown = run("events", log)
     assert unknown.exit_code == 3
     assert unknown.stderr == (
-        f"not read: {log}: no sensor knows this format; the README lists those that are read "
-        "(begins '\\x01\\x02rubbish')\n"
+        f"not read: {log}: no sensor knows this format; `molehunt sensors` lists those that are read, and a "
+        "mapping file reads any JSON or CSV (--mapping) (begins '\\x01\\x02rubbish')\n"
     )
     for name in ("x.parquet", "x.ndjson"):
         failed = run("events", log, "-o", tmp_path / "nowhere" / name)
