@@ -14,9 +14,10 @@ from analysis.options import FILE, MAPPING, SITE, ZONE, mapped_by
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
-    from typing import Any
+    from typing import Any, NoReturn
 
     from analysis.hunt import Options
+    from sensors.mapped import Mapped
     from sensors.sensor import Unread
 
 DONE: Final = 0
@@ -127,16 +128,26 @@ def hunt(
         type=click.Path(dir_okay=False, path_type=Path),
         help="File to write (.parquet or .ndjson; default: NDJSON on standard output).",
     ),
+    click.option("--explain", is_flag=True, help="Say of each file what reads it, and how well, instead."),
+    click.option("--json", "as_json", is_flag=True, help="With --explain: a line of JSON for each file."),
 )
 def events(
-    paths: tuple[Path, ...], zone: tzinfo | None, mappings: tuple[Path, ...], output: Path | None
+    paths: tuple[Path, ...],
+    *,
+    zone: tzinfo | None,
+    mappings: tuple[Path, ...],
+    output: Path | None,
+    explain: bool,
+    as_json: bool,
 ) -> None:
     """Normalise logs and captures to ECS events, in input order."""
+    mapped = mapped_by(mappings)
+    if explain:
+        _explain(paths, zone, mapped, as_json=as_json)
     from analysis import emit, intake  # noqa: PLC0415 - late, for speed
     from sensors.sensor import Source, Unread  # noqa: PLC0415 - late, for speed
 
     unread: list[Unread] = []
-    mapped = mapped_by(mappings)
 
     def frames() -> Any:  # noqa: ANN401 - an iterator of frames; naming it would import polars
         for item in intake.found(paths, lambda _path: zone, mapped):
@@ -155,6 +166,18 @@ def events(
             raise click.ClickException(f"{output}: {error.strerror or error}") from error
     for each in unread:
         click.echo(_not_read(each), err=True)
+    sys.exit(SOME_UNREAD if unread else DONE)
+
+
+def _explain(
+    paths: tuple[Path, ...], zone: tzinfo | None, mappings: list[Mapped], *, as_json: bool
+) -> NoReturn:
+    from analysis.understood import told, understood  # noqa: PLC0415 - late, for speed
+
+    unread = 0
+    for found in understood(paths, lambda _path: zone, mappings):
+        told(found, sys.stdout, as_json=as_json)
+        unread += found.unread
     sys.exit(SOME_UNREAD if unread else DONE)
 
 

@@ -21,10 +21,11 @@ _PIPED = 110  # letters of a line that goes to no terminal
 
 def formats() -> dict[str, str]:
     """By sensor, the first sentence of what its module says of itself."""
-    return {sensor.name: _said(sensor) for sensor in sensors()}
+    return {sensor.name: said_of(sensor) for sensor in sensors()}
 
 
-def _said(sensor: Sensor) -> str:
+def said_of(sensor: Sensor) -> str:
+    """The first sentence of its module."""
     own = [module for module in list(sys.modules.values()) if getattr(module, "SENSOR", None) is sensor]
     text = inspect.getdoc(own[0] if own else inspect.getmodule(type(sensor))) or ""
     return " ".join(text.split("\n\n", 1)[0].split())

@@ -211,7 +211,7 @@ def test_the_page_that_teaches_it_shows_what_happens(tmp_path: Path, monkeypatch
     (tmp_path / "gate.csv").write_text(blocks["csv"], "utf-8")
     (tmp_path / "gate.yaml").write_text(blocks["yaml"], "utf-8")
     ran = list(steps(blocks["console"]))
-    assert len(ran) == 2
+    assert len(ran) == 3
     for command, shown in ran:
         real = typed(command, tmp_path)
         assert is_shown(shown, real), f"$ {command}\n" + "\n".join(real)
@@ -224,3 +224,22 @@ def test_the_formats_are_listed() -> None:
     assert {"okta", "cisco_asa", "windows", "zeek"} <= set(found)
     assert all(found.values())
     assert all(name in shown.stdout for name in found)
+
+
+def test_how_well_files_are_understood(tmp_path: Path) -> None:
+    strange = tmp_path / "notes.txt"
+    strange.write_text("nothing that anyone reads\n", "utf-8")
+    asked = ("events", "--explain", FOLDER / "acme_gate.csv", strange, "--mapping", GATE[0])
+    shown = run(*asked)
+    assert shown.exit_code == 3
+    assert "read by   acme_gate: " in shown.stdout
+    assert "6, 85.71 % of 7 records, 2026-10-05 06:01:12 to 2026-10-25 00:30:00 UTC" in shown.stdout
+    assert "line 8: no time in When that can be read (begins 'yesterday," in shown.stdout
+    assert "event.duration 2" in shown.stdout
+    assert "read by   no sensor" in shown.stdout
+    first, second = map(json.loads, run(*asked, "--json").stdout.splitlines())
+    assert (first["sensor"], first["events"], first["unread"]) == ("acme_gate", 6, 1)
+    assert first["fields"]["user.name"] == 6
+    assert (second["sensor"], second["unread"]) == ("", 1)
+    alone = run("events", "--explain", FOLDER / "beacon.ndjson", "--mapping", BEACON[0])
+    assert alone.exit_code == 0
