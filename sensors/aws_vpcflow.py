@@ -35,7 +35,8 @@ _SHAPES: Final = {
     "srcport": _NUMBER, "dstport": _NUMBER, "protocol": _NUMBER, "packets": _NUMBER, "bytes": _NUMBER,
     "start": r"[0-9]{9,11}", "end": r"[0-9]{9,11}", "action": r"ACCEPT|REJECT|-", "tcp-flags": _NUMBER,
     "log-status": r"OK|NODATA|SKIPDATA", "vpc-id": r"vpc-\S+|-", "subnet-id": r"subnet-\S+|-",
-    "instance-id": r"i-\S+|-", "type": r"IPv4|IPv6|EFA|-", "flow-direction": r"ingress|egress|-",
+    "instance-id": r"i-\S+|-",
+    "type": r"IPv4|IPv6|EFA|-", "flow-direction": r"ingress|egress|-",
     "traffic-path": r"[0-9]|-", "az-id": r"[a-z0-9]+-az[0-9]+|-", "region": r"[a-z]+-[a-z-]+-[0-9]+|-",
 }  # fmt: skip
 _NAMES: Final = frozenset(_SHAPES) | {
@@ -60,8 +61,8 @@ _EXAMPLE_3: Final = (
 )
 _EXAMPLE_5: Final = (
     "version srcaddr dstaddr srcport dstport protocol start end type packets bytes account-id vpc-id "
-    "subnet-id instance-id interface-id region az-id sublocation-type sublocation-id action tcp-flags pkt-srcaddr "
-    "pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service traffic-path flow-direction log-status"
+    "subnet-id instance-id interface-id region az-id sublocation-type sublocation-id action tcp-flags "
+    "pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service traffic-path flow-direction log-status"
 )
 # Version 2's and then all others as the console lists them; and the orders of the manual's examples.
 ORDERS: Final = (
