@@ -1,6 +1,6 @@
 r"""Lines of `key=value` to columns, many thousands at a time; shared by every sensor of such a format.
 
-A value stands in double quotes, or ends at white space (or at a comma or semicolon that a key follows, where
+A value stands in quotes, or ends at white space (or at a comma or semicolon that a key follows, where
 the caller says that these divide). In quotes `\"` is a quote, and so is one that neither another pair nor the
 line's end follows: devices forget to escape what a user typed. Words without a `=` are passed over, and so is
 whatever stands before the first key. Of several values of one key in a line the last counts.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = 4096  # told apart at most by `keys`
 _EQUALS: Final = ord("=")
-_SPACE: Final = 0x20
+_APOSTROPHE: Final = ord("'")
 _MASK_63 = np.uint64(0x7FFF_FFFF_FFFF_FFFF)
 _FNV_BASIS = np.uint64(14695981039346656037)
 _FNV_PRIME = np.uint64(1099511628211)
@@ -133,20 +133,20 @@ def _pair_follows(data: Array, at: int, end: int, dividers: Array) -> bool:
 
 
 @kernel
-def _quoted_end(data: Array, at: int, end: int, dividers: Array) -> tuple[int, int]:
-    """Where the quote stands that ends the value that begins at `at`, or the line's end; and its kind."""
+def _quoted_end(data: Array, at: int, end: int, quote: int, dividers: Array) -> tuple[int, int]:
+    """Where the `quote` stands that ends the value that begins at `at`, or the line's end; and its kind."""
     kind = PLAIN
     maybe, maybe_kind = end, PLAIN  # the first quote before a word that is no pair
     while at < end:
         if data[at] == BACKSLASH and at + 1 < end:
-            if data[at + 1] == QUOTE:
+            if data[at + 1] == quote:
                 apart = at + 2 >= end or _BLANK[data[at + 2]] or dividers[data[at + 2]]
                 if apart and _pair_follows(data, at + 2, end, dividers):
                     return at + 1, kind  # a path that ends with a backslash, and the value with it
-                kind = ESCAPED
+                kind = ESCAPED if quote == QUOTE else PLAIN
             at += 2
             continue
-        if data[at] == QUOTE:
+        if data[at] == quote:
             if _pair_follows(data, at + 1, end, dividers):
                 return at, kind
             if maybe == end and at + 1 < end and (_BLANK[data[at + 1]] or dividers[data[at + 1]]):
@@ -173,9 +173,10 @@ def _bare_end(data: Array, at: int, end: int, dividers: Array) -> int:
 @kernel
 def _value(data: Array, at: int, end: int, dividers: Array) -> tuple[int, int, int, int]:
     """Start and end of the value at `at`, where to go on, and its kind."""
-    if at < end and data[at] == QUOTE:
-        stop, kind = _quoted_end(data, at + 1, end, dividers)
-        return at + 1, stop, stop + 1, kind
+    if at < end and (data[at] == QUOTE or data[at] == _APOSTROPHE):
+        stop, kind = _quoted_end(data, at + 1, end, data[at], dividers)
+        if data[at] == QUOTE or stop < end:
+            return at + 1, stop, stop + 1, kind
     stop = _bare_end(data, at, end, dividers)
     return at, stop, stop, PLAIN
 

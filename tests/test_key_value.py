@@ -32,6 +32,7 @@ def read(line: str, divided_by: str = "") -> dict[str, str]:
         ("a=1 a=2", {"a": "2"}),
         ('a="never closed b=1', {"a": "never closed b=1"}),
         ("=1 == a.b-c_d=ü", {"a.b-c_d": "ü"}),
+        ("a='x y' b='it's' c='d e=1", {"a": "x y", "b": "it's", "c": "'d", "e": "1"}),
         ("no pairs here", {}),
         ("a=1,b=2", {"a": "1,b=2"}),
     ],
