@@ -121,6 +121,10 @@ def test_every_separator_of_leef(line: str) -> None:
     assert (got["source.ip"], got["user.name"], got["destination.port"]) == ("192.0.2.1", "ann lee", 53)
 
 
+def test_keys_by_their_full_names_are_the_same() -> None:
+    assert row(HEAD + "sourceAddress=192.0.2.1 destinationPort=53")["source.ip"] == "192.0.2.1"
+
+
 def test_a_thousand_unknown_keys_are_kept_in_the_line() -> None:
     line = HEAD + " ".join(f"k{n}=v{n}" for n in range(1000))
     got = row(line)

@@ -71,10 +71,10 @@ def table(
 
 
 def _with_others(pairs: pl.DataFrame, taken: Collection[str]) -> pl.DataFrame:
-    """Names for the commonest keys that have none yet."""
+    """Names for the commonest keys that have none yet; a key that is a known name is that."""
     unknown = pairs.filter(pl.col("name").is_null() & pl.col("key").str.contains(_NAME))["key"]
     common = unknown.value_counts().sort("count", "key", descending=[True, False]).head(OTHERS)["key"]
-    kept = {key: key for key in common if key not in taken}
+    kept = {key: key for key in [*taken, *common]}
     found = pl.col("key").replace_strict(kept, default=None, return_dtype=pl.String)
     return pairs.with_columns(pl.coalesce("name", found).alias("name"))
 
