@@ -1,4 +1,4 @@
-"""What the sensors of audit trails in JSON share: how they sniff and read, kinds of actions, people.
+"""What the sensors of audit trails share: how they sniff and read, kinds of actions, people.
 
 An audit trail is records of who did what: each has an action by name, and what the action means in ECS words
 is a table (`<product>_kinds.toml`). Actions that the table does not name are events all the same, of type
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
+from sensors import delimited, json_table
 from sensors.json_table import text
 from sensors.mapping import first_rule
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _BETWEEN: Final = ","
+_PLACE: Final = ["log.offset", "log.file.line"]
 
 
 @dataclass(slots=True)
 class AuditTrail:
-    """A sensor of JSON records.
+    """A sensor of records in JSON, or in CSV with the same names.
 
     Attributes:
         name: of the sensor.
@@ -36,6 +37,7 @@ class AuditTrail:
         proof: a record without text at any of these paths is not the product's, and is named as unread.
         events: records, shredded, as ECS.
         nested: paths that hold JSON as text.
+        headers: sets of columns, in lower case, any of which tells a CSV export of the same records.
     """
 
     name: str
@@ -43,20 +45,56 @@ class AuditTrail:
     proof: tuple[str, ...]
     events: Callable[[pl.DataFrame], pl.DataFrame]
     nested: tuple[str, ...] = ()
+    headers: tuple[frozenset[str], ...] = ()
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
-        """Whether more than half of the first records are the product's."""
+        """Whether more than half of the first records are the product's, or its columns head a CSV."""
+        if self._is_csv(head):
+            return True
         records = json_table.peek(head)
         known = sum(self.is_record({key.lower(): value for key, value in one.items()}) for one in records)
         return known * 2 > len(records)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; what is none is named in `source.unread`."""
-        for frame in json_table.records(source):
-            table = json_table.opened(json_table.table(frame, source), *self.nested)
+        for table in self._csv(source) if self._is_csv(source.head) else self._json(source):
             kept = json_table.kept(table, text(table, *self.proof).is_not_null(), source, "no audit event")
             if kept.height:
                 yield self.events(kept)
+
+    def _json(self, source: Source) -> Iterator[pl.DataFrame]:
+        for frame in json_table.records(source):
+            yield json_table.opened(json_table.table(frame, source), *self.nested)
+
+    def _is_csv(self, head: bytes) -> bool:
+        if not self.headers or head.lstrip()[:1] in {b"{", b"["}:
+            return False
+        rows = delimited.first_rows(head, ",", 1)
+        columns = {name.strip().lower() for name in rows[0]} if rows else set()
+        return any(header <= columns for header in self.headers)
+
+    def _csv(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The records of a CSV with one column of text for each of its own, and the record itself."""
+        names: list[str] = []
+        for records in delimited.records(source):
+            frame = records
+            if not names:
+                first = delimited.first_rows(frame["text"][0].encode(), ",", 1)
+                names = _distinct(first[0] if first else [])
+                frame = frame.slice(1)
+            if frame.height and names:
+                table = delimited.table(frame, names, ",", source).drop("sample")
+                yield table.join(frame, on=_PLACE, how="left", maintain_order="left")
+
+
+def _distinct(header: list[str]) -> list[str]:
+    """The names of columns, none of them twice, nor one that the place of a record has."""
+    names: list[str] = []
+    for place, raw in enumerate(header):
+        name = raw.strip()
+        taken = not name or name in names or name in {*delimited.FRAME, "sample"}
+        names.append(f"~{place}" if taken else name)
+    return names
 
 
 class Kinds:
