@@ -342,6 +342,9 @@ def _host(row: Row) -> list[pl.Expr]:
         pl.when(windows & (told | (row.text("ActionType") == "DriverLoad")))
         .then(pl.lit("windows"))
         .alias("host.os.type"),
+        pl.when(table.str.starts_with("Alert"))
+        .then(row.text("Category"))
+        .alias("m365_defender.event.category"),
         mailbox(row.text("AccountUpn")).alias("m365_defender.event.account.mailbox"),
         mail_domain(row.text("AccountUpn")).alias("m365_defender.event.account.mail_domain"),
         row.inside("LoggedOnUsers", "UserName").list.join(", ").alias("m365_defender.event.logged_on_users"),
