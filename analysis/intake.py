@@ -61,12 +61,16 @@ def found(
 
 def _claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:
     takers = [sensor for sensor in mappings if sensor.sniff(source.head, source.name)]
-    takers = takers or claims(source.head, source.name)
+    failed: list[str] = []
+    takers = takers or claims(source.head, source.name, failed)
     if len(takers) == 1:
         return source, takers[0]
     if not takers:
         sample = source.head[:120].decode("utf-8", "replace")
-        return Unread(source.path, _NO_SENSOR, sample=sample)
+        reason = _NO_SENSOR
+        if failed:
+            reason += f"; {', '.join(failed)} failed at looking at it: please report this as a defect"
+        return Unread(source.path, reason, sample=sample)
     names = " and ".join(sensor.name for sensor in takers)
     return Unread(source.path, f"{names} both take it for theirs; please report this as a defect")
 

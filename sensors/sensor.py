@@ -138,6 +138,20 @@ def sensors() -> tuple[Sensor, ...]:
     return tuple(sorted(found, key=lambda sensor: sensor.name))
 
 
-def claims(head: bytes, name: str) -> list[Sensor]:
-    """The sensors that take content beginning with `head` for their own; one, unless something is wrong."""
-    return [sensor for sensor in sensors() if sensor.sniff(head, name)]
+def claims(head: bytes, name: str, failed: list[str] | None = None) -> list[Sensor]:
+    """The sensors that take content beginning with `head` for their own; one, unless something is wrong.
+
+    Args:
+        head: the first bytes, decompressed.
+        name: of the file.
+        failed: told of the sensors that could not even look at it: a defect of theirs is no one else's.
+    """
+    found = []
+    for sensor in sensors():
+        try:
+            if sensor.sniff(head, name):
+                found.append(sensor)
+        except Exception as error:  # noqa: BLE001 - hostile content must not end an unattended night
+            if failed is not None:
+                failed.append(f"{sensor.name} ({type(error).__name__}: {error})")
+    return found

@@ -11,6 +11,7 @@ from hunted import hunt, run
 
 from analysis.intake import Intake, events, read_into
 from analysis.lake import Lake
+from sensors import okta
 from sensors.sensor import Source
 
 M365: dict[str, Any] = {
@@ -110,6 +111,21 @@ def test_a_second_roster_is_not_used_and_that_is_said(tmp_path: Path) -> None:
     assert note.startswith(str(tmp_path / "logs" / "outside.csv"))
     assert f"{tmp_path / 'logs' / 'hr.csv'} is the roster" in note
     assert found.unread == []
+
+
+def test_a_sensor_that_fails_at_looking_keeps_no_other_from_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_self: object, _head: bytes, _name: str) -> bool:
+        raise TypeError("unhashable")
+
+    monkeypatch.setattr(type(okta.SENSOR), "sniff", fails)
+    (tmp_path / "a.json").write_text(json.dumps(M365) + "\n")
+    (tmp_path / "b.json").write_text('{"nobody": "knows"}\n')
+    found = hunt(tmp_path / "out", tmp_path, "--no-bundled-rules", status=3)
+    assert found.report["events"] == 1
+    (entry,) = found.unread
+    assert "okta (TypeError: unhashable) failed at looking at it" in entry["reason"]
 
 
 def test_what_no_sensor_knows_is_shown_and_an_output_that_cannot_be_written_is_1(tmp_path: Path) -> None:
