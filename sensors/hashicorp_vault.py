@@ -49,7 +49,7 @@ def _fits(record: Mapping[str, Any]) -> bool:
     """Whether a record is a request or response of Vault's audit log."""
     request = record.get("request")
     return (
-        record.get("type") in {"request", "response"}
+        record.get("type") in ("request", "response")  # a dictionary has no place in a set
         and isinstance(request, dict)
         and bool({"operation", "path", "client_token", "remote_address"} & request.keys())
         and {"time", "auth"} & record.keys() != set()

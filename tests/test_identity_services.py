@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,24 @@ def test_broken_input_never_stops_and_never_vanishes(
     made = source(data.draw(broken((SAMPLES / name).read_bytes())))
     height = sum(schema.conform(frame).height for frame in SENSORS[name].read(made))
     assert height + sum(unread.count for unread in made.unread) >= 1
+
+
+_ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize("name", SENSORS)
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_odd_values_never_stop_sniffing(name: str, data: st.DataObject) -> None:
+    record = json.loads((SAMPLES / name).read_text().splitlines()[0])
+    for key in record:
+        if data.draw(st.booleans()):
+            record[key] = data.draw(_ODD)
+    assert SENSORS[name].sniff(json.dumps(record).encode(), "x.json") in (True, False)
 
 
 def test_auth0(source: MakeSource) -> None:
