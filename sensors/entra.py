@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
+from sensors import azure_logs, json_table
 from sensors.ecs import related
 from sensors.json_table import integer, mapped, number, objects, text, texts, time
 from sensors.mapping import address, mail_domain, mailbox
@@ -122,24 +122,40 @@ _ANONYMOUS: Final = ("anonymizedIPAddress", "riskyIPAddress", "maliciousIPAddres
 
 
 class Entra:
-    """Sign-ins of a Microsoft Entra tenant."""
+    """Sign-ins of a Microsoft Entra tenant, and what Azure writes beside them."""
 
     name = "entra"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
-        """Whether sign-ins are among the first records."""
-        return any(_is_sign_in(record) for record in json_table.peek(head))
+        """Whether sign-ins, or mostly other logs of Azure, are among the first records."""
+        records = json_table.peek(head)
+        if any(_is_sign_in(record) for record in records):
+            return True
+        known = [azure_logs.is_record({key.lower(): value for key, value in one.items()}) for one in records]
+        return sum(known) * 2 > len(known)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
-        """The sign-ins in input order; records of other categories are named in `source.unread`."""
+        """The events in input order; records of categories that nobody knows are named in `source.unread`."""
         for frame in json_table.records(source):
-            table = json_table.opened(json_table.table(frame, source), *_TEXT_OBJECTS)
+            table = json_table.opened(json_table.table(frame, source), *_TEXT_OBJECTS, *azure_logs.NESTED)
             category = text(table, "category")
             other = category.is_not_null() & ~category.str.contains(r"(?i)SignInLogs$")
             principal = text(table, *_at("userPrincipalName", "servicePrincipalId", "appId")).is_not_null()
-            kept = json_table.kept(table, ~other & principal, source, "no sign-in")
-            if kept.height:
-                yield _events(kept)
+            dataset = azure_logs.dataset(table)
+            told = table.with_columns(dataset.alias("~dataset"), (~other & principal).alias("~sign_in"))
+            fits = pl.col("~dataset").is_not_null() | pl.col("~sign_in")
+            kept = json_table.kept(told, fits, source, "no sign-in")
+            is_other = kept["~dataset"].is_not_null()
+            kept = kept.drop("~dataset", "~sign_in")
+            parts = [
+                make(kept.filter(mask))
+                for make, mask in ((_events, ~is_other), (azure_logs.events, is_other))
+                if mask.any()
+            ]
+            if len(parts) > 1:
+                yield pl.concat(parts, how="diagonal_relaxed").sort("log.offset", maintain_order=True)
+            elif parts:
+                yield parts[0]
 
 
 SENSOR = Entra()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 
@@ -11,6 +11,8 @@ from sensors import schema
 from sensors.sensor import claims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sensors.sensor import Sensor, Source
 
 BROKEN = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -28,6 +30,6 @@ def accounted(sensor: Sensor, source: Source) -> bool:
     return height + sum(unread.count for unread in source.unread) >= 1
 
 
-def shown(row: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def shown(row: Mapping[str, object], wanted: Mapping[str, object]) -> dict[str, object]:
     """Of an event, the fields that are asked for."""
     return {name: row.get(name) for name in wanted}

@@ -130,9 +130,7 @@ def test_log_analytics_with_objects_as_text(source: MakeSource) -> None:
 
 def test_records_of_other_categories_are_named(source: MakeSource) -> None:
     lines = DIAGNOSTICS.read_text().splitlines()
-    audit = (
-        '{"time":"2026-10-06T15:00:00Z","category":"AuditLogs","operationName":"Add user","properties":{}}'
-    )
+    audit = '{"time":"2026-10-06T15:00:00Z","category":"B2CRequestLogs","operationName":"x","properties":{}}'
     made = source("\n".join([lines[0], audit, '{"half":', lines[1]]))
     assert len(events(entra.SENSOR, made)) == 2
     assert sorted((unread.line, unread.reason) for unread in made.unread) == [
