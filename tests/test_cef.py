@@ -42,6 +42,12 @@ def test_values_have_blanks_and_escapes() -> None:
     assert got["url.original"] == "http://a.example/?p=1&q=2"
 
 
+def test_values_in_quotes_are_bare() -> None:
+    got = row(HEAD + 'act="Logon now" suser="" fname="a" b')
+    assert (got["event.action"], got["file.name"]) == ("Logon now", '"a" b')
+    assert "source.user.name" not in got
+
+
 def test_an_empty_value_is_none_and_the_first_of_two_counts() -> None:
     got = row(HEAD + "act= src=192.0.2.1 spt=1 spt=2")
     assert "event.action" not in got

@@ -109,7 +109,9 @@ def _keyed(
         extension = part["extension"].fill_null("").str.strip_chars_end()
         marks = _leef_marks(extension, part["version"]) if leef else pairs.marked(extension, pairs.BLANK)
         values, partial = pairs.table(marks, rename("leef" if leef else "cef"))
-        done.append((part.with_columns(partial), pairs.unescaped(values)))
+        bare = pl.all().str.replace(r'^"([^"]*)"$', "${1}")  # some products quote what needs no quotes
+        values = pairs.unescaped(values.with_columns(bare))
+        done.append((part.with_columns(partial), values.with_columns(pl.when(pl.all() != "").then(pl.all()))))
     if len(done) == 1:
         return done[0]
     lines = pl.concat([part for part, _ in done])

@@ -67,7 +67,7 @@ def table(
         pairs = _with_others(pairs, set(names.values()))
     lost = pairs.filter(pl.col("name").is_null())["row"].unique()
     partial = pl.Series("partial", range(len(marks)), dtype=pl.UInt32).is_in(lost.implode())
-    return _columns(pairs, len(marks)), partial
+    return columns(pairs, len(marks)), partial
 
 
 def _with_others(pairs: pl.DataFrame, taken: Collection[str]) -> pl.DataFrame:
@@ -79,7 +79,7 @@ def _with_others(pairs: pl.DataFrame, taken: Collection[str]) -> pl.DataFrame:
     return pairs.with_columns(pl.coalesce("name", found).alias("name"))
 
 
-def _columns(pairs: pl.DataFrame, height: int) -> pl.DataFrame:
+def columns(pairs: pl.DataFrame, height: int) -> pl.DataFrame:
     """The pairs, a column for each name; written from the last to the first, so that the first stays."""
     made = []
     for (name,), part in pairs.drop_nulls("name").partition_by("name", as_dict=True).items():
