@@ -118,11 +118,11 @@ def settled(frame: pl.DataFrame, vendor: str, **constants: str) -> pl.DataFrame:
         name = f"{side}.address"
         if name in frame.columns:
             plain = pl.col(name).str.strip_chars("[]").str.strip_prefix("::ffff:")
-            said = f"{side}.domain"
-            before = frame[said] if said in frame.columns else None
+            domain = f"{side}.domain"
+            before = frame[domain] if domain in frame.columns else None
             frame = frame.with_columns(ecs.address(side, plain))
             if before is not None:  # a message may name the host beside its address
-                frame = frame.with_columns(before.fill_null(frame[said]))
+                frame = frame.with_columns(before.fill_null(frame[domain]))
     for name in ("source.nat.ip", "destination.nat.ip"):
         if name in frame.columns:
             given = pl.col(name)
