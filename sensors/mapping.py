@@ -22,7 +22,7 @@ def first_rule(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.E
     """
     chain: pl.Expr = pl.lit(None)
     for pattern, result in reversed(list(rules.items())):
-        given = pl.lit(result) if isinstance(result, str) else pl.lit(pl.Series([list(result)]))
+        given = pl.lit(result) if isinstance(result, str) else pl.lit(pl.Series([list(result)])).first()
         chain = pl.when(value.str.contains(pattern)).then(given).otherwise(chain)
     return chain
 
