@@ -1,0 +1,130 @@
+"""Packets that Linux' netfilter logs (iptables, nftables), with UFW's and Ubiquiti's prefixes.
+
+After the kernel's nf_log_syslog.c; mapping after Elastic's integration `iptables`. What was done with one
+stands only in the prefix that the administrator chose: its words decide, and its text is the action.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from sensors import ecs, framing, message_forms, syslog
+from sensors.losses import name_lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sensors.sensor import Source
+
+_HEAD = (
+    r"^(?:(?P<host>[^\s:\[\]]+) +)?(?:[a-z0-9]+\.[a-z]+ +)?(?P<app>kernel|ulogd)(?:\[(?P<pid>[0-9]+)\])?: *"
+    r"(?:\[ *[0-9.]+\] *)?(?P<body>.*)$"
+)
+_LINE = re.compile(r"\bIN=\S* OUT=\S*(?: |$)|kernel: .*\bPROTO=\w+ .*(?:\bSPT=|\bTYPE=)")
+# `[WAN_OUT-2000-A]`: Ubiquiti's rule set, number of the rule and action; sets of two zones are `wan-lan`.
+_UBIQUITI = r"^\[(?P<set>[^\]]+)-(?P<rule>[^\]-]+)-(?P<verdict>[ADR])\]"
+_ZONES = r"^(?P<from>[a-z0-9]+)-(?P<to>[a-z0-9]+)$"
+_PREFIX = r"^(?:iptables[: ] *)?\[?(?P<prefix>[^=]*?)[\]:\s-]*\bIN="
+_KEYS: Final = {
+    "source.address": "SRC", "destination.address": "DST", "source.port": "SPT", "destination.port": "DPT",
+    "network.bytes": "LEN", "protocol": "PROTO", "mac": "MAC", "observer.ingress.interface.name": "IN",
+    "observer.egress.interface.name": "OUT", "iptables.ttl": "(?:TTL|HOPLIMIT)", "iptables.id": "ID",
+    "iptables.icmp.type": "TYPE", "iptables.icmp.code": "CODE", "iptables.mark": "MARK",
+}  # fmt: skip
+_MAC = r"^((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}):((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
+_DONE: Final = {"A": "accept", "D": "drop", "R": "reject"}
+_REFUSED = r"(?i)drop|block|deny|denied|reject|discard|invalid"
+_PASSED = r"(?i)accept|allow|pass|permit"
+
+
+class IpTables:
+    """The sensor."""
+
+    name = "iptables"
+
+    def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - kern.log, ufw.log, messages
+        """Whether at least half of the lines are packets of netfilter."""
+        lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
+        if not lines or lines[0].lstrip().startswith(("{", "[{")):
+            return False
+        return 2 * sum(bool(_LINE.search(line[:2000])) for line in lines) >= len(lines)
+
+    def read(self, source: Source) -> Iterator[pl.DataFrame]:
+        """One event per line; a line of the kernel that is no packet is an event with its text."""
+        clock = syslog.Clock(source)
+        for lines in syslog.records(source):
+            parts = lines["rest"].str.extract_groups(_HEAD).struct.unnest()
+            frame = lines.hstack(parts.with_columns(parts["body"].fill_null(lines["rest"])))
+            packet = frame["body"].str.contains(r"\b(?:IN=\S* OUT=|PROTO=)")
+            strange = frame["@timestamp"].is_null() & frame["app"].is_null() & ~packet
+            if strange.any():
+                name_lost(frame.filter(strange), "neither a syslog time nor a packet of netfilter", source)
+                frame = frame.filter(~strange)
+            if frame.height:
+                yield _events(clock.fill(frame))
+
+
+def _events(frame: pl.DataFrame) -> pl.DataFrame:
+    body = frame["body"]
+    found = {name: body.str.extract(rf"(?:^|[\s\]]){key}=(\S*)", 1) for name, key in _KEYS.items()}
+    frame = frame.with_columns(value.alias(name) for name, value in found.items())
+    frame = frame.hstack(body.str.extract_groups(_UBIQUITI).struct.unnest())
+    frame = frame.hstack(frame["set"].str.extract_groups(_ZONES).struct.unnest())
+    frame = frame.with_columns(body.str.extract(_PREFIX, 1).str.strip_chars(" ").alias("prefix"))
+    protocol = pl.col("protocol").str.to_lowercase().replace({"icmpv6": "ipv6-icmp"})
+    numbered = protocol.str.contains(r"^[0-9]+$")
+    verdict = pl.col("verdict").replace_strict(_DONE, default=None, return_dtype=pl.String)
+    prefix = pl.when(pl.col("prefix") != "").then(pl.col("prefix").str.to_lowercase())
+    said = pl.coalesce(verdict, pl.col("prefix"))
+    packet = pl.col("protocol").is_not_null()
+    connection = pl.lit("connection")
+    frame = frame.with_columns(
+        pl.when(~numbered).then(protocol).alias("network.transport"),
+        pl.when(numbered)
+        .then(protocol)
+        .otherwise(protocol.replace_strict(ecs.PROTOCOLS, default=None, return_dtype=pl.String))
+        .alias("network.iana_number"),
+        pl.when(pl.col("source.address").str.contains(":", literal=True))
+        .then(pl.lit("ipv6"))
+        .when(pl.col("source.address").is_not_null())
+        .then(pl.lit("ipv4"))
+        .alias("network.type"),
+        pl.coalesce(verdict, prefix).alias("event.action"),
+        pl.lit(["network"], pl.List(pl.String)).alias("event.category"),
+        pl.when(said.str.contains(_REFUSED))
+        .then(pl.concat_list(pl.lit("denied"), connection))
+        .when(said.str.contains(_PASSED))
+        .then(pl.concat_list(pl.lit("allowed"), connection))
+        .when(pl.col("source.address").is_not_null())
+        .then(pl.concat_list(connection))
+        .alias("event.type"),
+        _mac(2).alias("source.mac"),
+        _mac(1).alias("destination.mac"),
+        pl.col("set").alias("rule.name"),
+        pl.col("rule").alias("rule.id"),
+        pl.col("from").alias("observer.ingress.zone"),
+        pl.col("to").alias("observer.egress.zone"),
+        pl.col("host").alias("observer.name"),
+        pl.col("host").alias("host.name"),
+        pl.col("host").alias("host.hostname"),
+        pl.when(packet).then(0).cast(pl.Int64).alias("form"),
+    )
+    return message_forms.settled(
+        frame,
+        "iptables",
+        event_dataset="iptables.log",
+        observer_vendor="Linux",
+        observer_product="netfilter",
+        observer_type="firewall",
+    )
+
+
+def _mac(number: int) -> pl.Expr:
+    """The receiver's (1) or sender's (2) address of the Ethernet header, as RFC 7042 writes it."""
+    return pl.col("mac").str.extract(_MAC, number).str.to_uppercase().str.replace_all(":", "-", literal=True)
+
+
+SENSOR: Final = IpTables()

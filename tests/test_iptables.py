@@ -1,0 +1,48 @@
+"""Packets of netfilter: sample, meaning, hostile lines."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from text_sensors import SAMPLES, accounted, broken_lines, events, sample_lines
+
+from sensors.iptables import SENSOR
+from sensors.sensor import claims
+
+KERNEL = (SAMPLES / "iptables" / "kern.log").read_text("utf-8")
+
+
+def test_the_sample_is_claimed_by_this_sensor_alone() -> None:
+    assert [s.name for s in claims(KERNEL.encode(), "x.log")] == ["iptables"]
+
+
+def test_packets() -> None:
+    rows = events(SENSOR, KERNEL)
+    assert len(rows) == len(KERNEL.splitlines())
+    first = rows[0]
+    assert (first["source.ip"], first["source.port"]) == ("203.0.113.9", 8080)
+    assert (first["destination.ip"], first["destination.port"]) == ("192.0.2.1", 3389)
+    assert (first["source.mac"], first["destination.mac"]) == ("00-00-5E-00-53-99", "00-00-5E-00-53-01")
+    assert (first["network.transport"], first["event.type"]) == ("tcp", ["connection"])
+    said = [(row.get("event.action"), row.get("event.type", [None])[0]) for row in rows]
+    assert said == [
+        (None, "connection"),
+        ("drop_input", "denied"),
+        ("ufw block", "denied"),
+        ("accept", "allowed"),
+        ("drop", "denied"),
+        (None, "connection"),
+        (None, None),
+        (None, None),
+    ]
+    assert rows[2]["network.bytes"] == 76
+    assert (rows[4]["rule.name"], rows[4]["rule.id"]) == ("wan-local", "default")
+    assert (rows[4]["observer.ingress.zone"], rows[4]["network.iana_number"]) == ("wan", "1")
+    assert (rows[5]["source.ip"], rows[5]["network.transport"]) == ("2001:db8::1", "ipv6-icmp")
+    assert (rows[6]["source.port"], rows[6]["host.name"]) == (59344, "gw1")
+    assert "event.original" in rows[7]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(broken_lines(sample_lines("iptables")))
+def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
+    accounted(SENSOR, content)
