@@ -1,0 +1,250 @@
+"""Parts of lines and records of web servers to ECS columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from sensors import connection, ecs, zones
+from sensors.json_table import FRAME
+from sensors.mapping import address
+from sensors.url import url_columns
+
+if TYPE_CHECKING:
+    from sensors.sensor import Source
+
+_PARTS: Final = (
+    "agent", "backend", "bytes", "bytes_in", "bucket", "cache", "cipher", "client", "date", "egress",
+    "error", "errordate", "form", "forwarded", "forwarded_list", "frontend", "host", "id", "ingress",
+    "iso", "key", "level", "localdate", "message", "method", "module", "ms", "name", "nanoseconds",
+    "operation", "owner", "peer", "pid", "pid_of", "port", "program", "protocol", "referrer", "relay",
+    "request", "requester", "rest", "scheme", "seconds", "server", "slashed", "state", "status", "tid",
+    "tls", "tls_name", "t1", "t2", "t3", "upstream", "upstream_status", "url", "user",
+)  # fmt: skip
+_REQUEST: Final = r"^(?P<rmethod>[A-Za-z_-]+) (?P<rurl>.*?)(?: (?P<rprotocol>HTTPS?/[0-9.]+|HTTP/\S+|-))?$"
+# What nginx appends to its messages, and what Apache says of people.
+_SAID: Final = {
+    "client": r"client: ([^,\s]+)",
+    "host": r'host: "([^"]*)"',
+    "request": r'request: "((?:[^"\\]|\\.)*)"',
+    "user": r'(?:login: "|user "|(?:^|: )user )([^",:\s]+)',
+    "upstream": r'upstream: "?([^",]+)',
+    "referrer": r'referrer: "([^"]*)"',
+    "listen": r"server: (\S+:\d+)",
+    "url": r"(?:not found|authentication failure for|access to) ?:? \"?(/[^\",\s]*)",
+}
+_DATASETS: Final = {
+    "haproxy.http": "haproxy.log", "haproxy.tcp": "haproxy.log", "haproxy.error": "haproxy.log",
+    "haproxy.connect": "haproxy.log", "apache.ssl_request": "apache.access",
+}  # fmt: skip
+_PRIVATE: Final = r"^(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|f[cd]|fe80|::1$|[^0-9a-fA-F:.])"
+_REFUSED_FROM: Final = 400
+
+
+def events(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The events, and those rows that have no time or are of no form."""
+    absent = [name for name in _PARTS if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    frame = frame.with_columns(_moment(frame, source), *_said())
+    bad = frame["@timestamp"].is_null() | frame["form"].is_null()
+    lost, frame = frame.filter(bad).select(FRAME), frame.filter(~bad)
+    if not frame.height:
+        return frame, lost
+    frame = frame.with_columns(
+        pl.when(~pl.col(name).is_in(["", "-"])).then(name).alias(name) for name in _PARTS if name != "form"
+    )
+    parts = frame["request"].str.extract_groups(_REQUEST).struct.unnest()
+    frame = frame.hstack(parts).with_columns(
+        pl.coalesce("method", "rmethod").alias("method"),
+        pl.coalesce("url", "rurl").alias("url.original"),
+        pl.coalesce("protocol", "rprotocol").str.extract(r"HTTPS?/(.+)$", 1).alias("http.version"),
+        *_ends(),
+        _dataset(source),
+    )
+    frame = url_columns(frame)
+    frame = frame.with_columns(*_request(), *_server())
+    described = connection.described(frame)
+    related = ecs.relations(
+        described,
+        ip=("source.ip", "destination.ip"),
+        user=("user.name",),
+        hosts=("url.domain", "source.domain"),
+    )
+    known = ecs.only(related, "haproxy")
+    own = [name for name in related.columns if name.startswith(("traefik.", "aws."))]
+    return known.hstack(related.select(own)), lost
+
+
+def _moment(frame: pl.DataFrame, source: Source) -> pl.Expr:
+    zoned = pl.col("date").str.to_datetime(
+        "%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us", time_zone="UTC"
+    )
+    local = pl.coalesce(
+        pl.col("localdate").str.to_datetime("%d/%b/%Y:%H:%M:%S%.f", strict=False, time_unit="us"),
+        pl.col("date").str.to_datetime("%d/%b/%Y:%H:%M:%S", strict=False, time_unit="us"),
+        pl.col("errordate").str.to_datetime("%a %b %d %H:%M:%S%.f %Y", strict=False, time_unit="us"),
+        pl.col("slashed").str.to_datetime("%Y/%m/%d %H:%M:%S", strict=False, time_unit="us"),
+    )
+    iso = pl.col("iso").str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
+    given = [pl.col("moment")] if "moment" in frame.columns else []
+    placed = zones.utc(local, source.zone)
+    return pl.coalesce(zoned, iso, *given, placed).dt.cast_time_unit("us").alias("@timestamp")
+
+
+def _said() -> list[pl.Expr]:
+    """Parts that an error's message has in words."""
+    worded = pl.col("message").is_not_null()
+    return [
+        pl.coalesce(name, pl.when(worded).then(pl.col("message").str.extract(form, 1))).alias(name)
+        if name in _PARTS
+        else pl.when(worded).then(pl.col("message").str.extract(form, 1)).alias(name)
+        for name, form in _SAID.items()
+    ]
+
+
+def _ends() -> list[pl.Expr]:
+    """The client is the first public address of those that passed the request on, else the first of them."""
+    several = pl.coalesce("forwarded", "forwarded_list", "client").str.split(",")
+    each = several.list.eval(pl.element().str.strip_chars(' "'))
+    outside = each.list.eval(
+        pl.when(~pl.element().str.contains(_PRIVATE)).then(pl.element())
+    ).list.drop_nulls()
+    chosen = pl.coalesce(outside.list.first(), each.list.first())
+    chosen = pl.when(ecs.is_ip(address(chosen))).then(address(chosen)).otherwise(chosen)
+    to = pl.coalesce(
+        "listen", pl.col("upstream").str.replace(r"^\w+://", ""), pl.col("host")
+    ).str.extract(r"^([^/]+)", 1)  # fmt: skip
+    ip = address(to)
+    site = pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1)
+    port = pl.coalesce(
+        "port", pl.coalesce("peer", "client").str.extract(r"^(?:\[[^\]]*\]|[0-9.]+):(\d+)$", 1)
+    )
+    forwarded = pl.coalesce(
+        "forwarded", "forwarded_list", pl.col("rest").str.extract(r'X-Forwarded-For="([^"-][^"]*)"', 1)
+    )
+    return [
+        *ecs.address("source", chosen),
+        port.cast(pl.Int64, strict=False).alias("source.port"),
+        ip.alias("destination.ip"),
+        pl.when(ecs.is_ip(ip)).then(ip).otherwise(site).alias("destination.address"),
+        pl.when(~ecs.is_ip(site)).then(site).alias("destination.domain"),
+        pl.when(ip.is_not_null())
+        .then(to.str.extract(r":(\d+)$", 1))
+        .cast(pl.Int64, strict=False)
+        .alias("destination.port"),
+        forwarded.str.extract(r"^\s*([^,\s]+)", 1).alias("network.forwarded_ip"),
+    ]
+
+
+def _dataset(source: Source) -> pl.Expr:
+    combined = "nginx.access" if "nginx" in source.path.lower() else "apache.access"
+    through = pl.col("rest").str.contains(r'^ \d+ "[^"]*" "[^"]*" \d+ms')
+    plain = pl.when(through).then(pl.lit("traefik.access")).otherwise(pl.lit(combined))
+    return (
+        pl.when(pl.col("form") == "access")
+        .then(plain)
+        .otherwise(pl.col("form").replace(_DATASETS))
+        .alias("event.dataset")
+    )
+
+
+_LISTS: Final = pl.List(pl.String)
+_THROUGH: Final = r'^ (?P<count>\d+) "(?P<front>[^"]*)" "(?P<back>[^"]*)" (?P<ms>\d+)ms'
+_PRODUCTS: Final = {"traefik": "traefik", "haproxy": "HAProxy", "caddy": "Caddy", "envoy": "Envoy"}
+
+
+def _request() -> list[pl.Expr]:
+    """What was asked for, how it went and how long it took."""
+    form = pl.col("form")
+    known = pl.coalesce("status", pl.when(form == "nginx_proxy_manager.access").then("upstream_status"))
+    status = known.cast(pl.Int64, strict=False)
+    error = form.str.ends_with(".error")
+    web = ~form.is_in(["haproxy.tcp", "haproxy.error", "haproxy.connect"])
+    balanced = form == "aws.elb_logs"
+    failed = pl.col("message").str.contains(r"(?i)fail|not found|denied|mismatch|not supported")
+    size = pl.col("bytes").cast(pl.Int64, strict=False)
+    site = pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1)
+    elapsed = _elapsed()
+    return [
+        pl.lit("event").alias("event.kind"),
+        pl.when(web).then(pl.lit(["web"], _LISTS)).otherwise(pl.lit(["network"], _LISTS))
+        .alias("event.category"),
+        pl.when(error).then(pl.lit(["error"], _LISTS)).otherwise(pl.lit(["access"], _LISTS))
+        .alias("event.type"),
+        pl.col("operation").alias("event.action"),
+        pl.when(status >= _REFUSED_FROM).then(pl.lit("failure")).when(status > 0).then(pl.lit("success"))
+        .when(failed).then(pl.lit("failure")).alias("event.outcome"),
+        elapsed.alias("event.duration"),
+        pl.when(balanced).then("@timestamp").alias("event.end"),
+        pl.when(balanced).then(pl.col("@timestamp") - pl.duration(microseconds=elapsed // 1000))
+        .alias("event.start"),
+        status.alias("http.response.status_code"),
+        pl.when(form == "haproxy.http").then(size).alias("http.response.bytes"),
+        pl.when(web).then(size).alias("http.response.body.bytes"),
+        pl.when(~web).then(size).alias("source.bytes"),
+        pl.col("bytes_in").cast(pl.Int64, strict=False).alias("http.request.bytes"),
+        pl.col("method").alias("http.request.method"),
+        pl.col("referrer").alias("http.request.referrer"),
+        pl.col("agent").str.replace_all('\\"', '"', literal=True).alias("user_agent.original"),
+        pl.coalesce("url.domain", pl.when(form != "aws.s3access").then(site)).alias("url.domain"),
+        pl.coalesce("url.scheme", "scheme").alias("url.scheme"),
+        pl.col("user").alias("user.name"),
+        pl.col("user").alias("source.user.name"),
+    ]  # fmt: skip
+
+
+def _elapsed() -> pl.Expr:
+    milliseconds = pl.coalesce("ms", pl.col("rest").str.extract_groups(_THROUGH).struct.field("ms"))
+    spent = [pl.col(name).cast(pl.Float64, strict=False) for name in ("t1", "t2", "t3")]
+    seconds = pl.sum_horizontal(pl.when(part >= 0).then(part) for part in spent)
+    return (
+        pl.coalesce(
+            pl.col("nanoseconds").cast(pl.Float64, strict=False),
+            pl.col("seconds").cast(pl.Float64, strict=False) * 1e9,
+            pl.when(milliseconds.cast(pl.Float64, strict=False) >= 0).then(
+                milliseconds.cast(pl.Float64, strict=False) * 1e6
+            ),
+            pl.when(pl.col("form") == "aws.elb_logs").then(seconds * 1e9),
+        )
+        .round()
+        .cast(pl.Int64, strict=False)
+    )
+
+
+def _server() -> list[pl.Expr]:
+    """Who answered, through what, and what only one product says."""
+    kept_in_s3 = pl.col("form") == "aws.s3access"
+    product = pl.col("event.dataset").str.extract(r"^(\w+)", 1)
+    vendor = product.replace_strict(_PRODUCTS, default=None, return_dtype=pl.String)
+    back = pl.col("rest").str.extract_groups(_THROUGH).struct.field("back").str.replace(r"^\w+://", "")
+    port = back.str.extract(r":(\d+)", 1).cast(pl.Int64, strict=False)
+    return [
+        pl.coalesce("destination.ip", address(back)).alias("destination.ip"),
+        pl.coalesce("destination.address", back.str.extract("^([^/]+)", 1)).alias("destination.address"),
+        pl.coalesce("destination.port", port).alias("destination.port"),
+        pl.when(product.is_in(["traefik", "haproxy"])).then(pl.lit("tcp")).alias("network.transport"),
+        vendor.alias("observer.vendor"),
+        vendor.str.to_lowercase().alias("observer.product"),
+        pl.when(vendor.is_not_null()).then(pl.lit("proxy")).alias("observer.type"),
+        pl.col("ingress").alias("observer.ingress.interface.name"),
+        pl.col("egress").alias("observer.egress.interface.name"),
+        pl.col("tls").str.extract(r"v([0-9.]+)$", 1).alias("tls.version"),
+        pl.col("cipher").alias("tls.cipher"),
+        pl.col("tls_name").alias("tls.client.server_name"),
+        pl.col("level").alias("log.level"),
+        pl.coalesce("pid_of", "pid").cast(pl.Int64, strict=False).alias("process.pid"),
+        pl.col("program").alias("process.name"),
+        pl.col("relay").alias("log.syslog.hostname"),
+        pl.col("requester").alias("client.user.id"),
+        pl.when(kept_in_s3).then("source.ip").alias("client.ip"),
+        pl.when(kept_in_s3).then("source.address").alias("client.address"),
+        pl.col("bucket").alias("aws.s3access.bucket"),
+        pl.col("key").alias("aws.s3access.key"),
+        pl.when(kept_in_s3).then(pl.col("host").str.extract(r"s3[.-]([a-z]+-[a-z-]+-\d)\.", 1))
+        .alias("cloud.region"),
+        pl.col("frontend").alias("haproxy.frontend_name"),
+        pl.col("backend").alias("haproxy.backend_name"),
+        pl.col("server").alias("haproxy.server_name"),
+        pl.col("state").alias("haproxy.termination_state"),
+    ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""Requests that Traefik, Caddy and Envoy write as JSON, as the parts that lines have."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from sensors.json_table import text, texts, time
+
+_TRAEFIK: Final = {
+    "port": "ClientPort", "user": "ClientUsername", "status": "DownstreamStatus",
+    "bytes": "DownstreamContentSize", "bytes_in": "RequestContentSize", "nanoseconds": "Duration",
+    "method": "RequestMethod", "url": "RequestPath", "host": "RequestHost", "protocol": "RequestProtocol",
+    "agent": "request_User-Agent", "level": "level", "referrer": "request_Referer", "egress": "ServiceName",
+    "ingress": "entryPointName", "upstream": "ServiceAddr",
+}  # fmt: skip
+_CADDY: Final = {
+    "port": "request.remote_port", "user": "user_id", "status": "status", "bytes": "size",
+    "bytes_in": "bytes_read", "seconds": "duration", "method": "request.method", "url": "request.uri",
+    "host": "request.host", "protocol": "request.proto", "level": "level",
+    "tls_name": "request.tls.server_name",
+}  # fmt: skip
+_ENVOY: Final = {
+    "status": "response_code", "bytes": "bytes_sent", "bytes_in": "bytes_received", "ms": "duration",
+    "method": "method", "protocol": "protocol", "agent": "user-agent", "tls_name": "requested_server_name",
+    "upstream": "upstream_host", "url": "x-envoy-origin-path", "host": ":authority",
+}  # fmt: skip
+_FORMS: Final = {"traefik.access": _TRAEFIK, "caddy.access": _CADDY, "envoy.access": _ENVOY}
+
+
+def is_record(record: dict[str, object]) -> bool:
+    """Whether a JSON object is a request as one of these proxies writes it."""
+    if "DownstreamStatus" in record and "RequestMethod" in record:
+        return True
+    request = record.get("request")
+    if isinstance(request, dict):
+        return "status" in record and "proto" in request and "uri" in request
+    return "response_code" in record and "downstream_remote_address" in record
+
+
+def parts_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """The records with the parts of their product, and `form`; `form` is null where it is none of them."""
+    ends = text(frame, "downstream_remote_address")
+    envoy = ends.is_not_null() & text(frame, "response_code").is_not_null()
+    form = (
+        pl.when(text(frame, "DownstreamStatus").is_not_null() & text(frame, "RequestMethod").is_not_null())
+        .then(pl.lit("traefik.access"))
+        .when(text(frame, "request.uri").is_not_null() & text(frame, "request.proto").is_not_null())
+        .then(pl.lit("caddy.access"))
+        .when(envoy)
+        .then(pl.lit("envoy.access"))
+    )
+    names = sorted({name for fields in _FORMS.values() for name in fields} - {"agent"})
+    kind = frame.select(form.alias("form"))["form"]
+    chosen = [
+        pl.coalesce(
+            *(pl.when(pl.lit(kind) == product).then(text(frame, fields[name]))
+              for product, fields in _FORMS.items() if name in fields)
+        ).alias(name)
+        for name in names
+    ]  # fmt: skip
+    agents = texts(frame, "request.headers.User-Agent").list.first()
+    client = pl.coalesce(
+        text(frame, "ClientHost", "ClientAddr"), text(frame, "request.client_ip", "request.remote_ip"), ends,
+    )  # fmt: skip
+    return frame.select(
+        "text",
+        "log.offset",
+        "log.file.line",
+        pl.lit(kind).alias("form"),
+        *chosen,
+        pl.coalesce(agents, text(frame, "request_User-Agent", "user-agent", "user_agent")).alias("agent"),
+        client.alias("client"),
+        text(frame, "ClientAddr").alias("peer"),
+        text(frame, "x-forwarded-for", "x_forwarded_for").alias("forwarded"),
+        time(frame, "StartUTC", "StartLocal", "ts", "start_time", "time").alias("moment"),
+    )

@@ -1,0 +1,63 @@
+"""Web servers and proxies: samples, claims against Squid, hostile lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from json_sensors import broken
+from text_sensors import SAMPLES, accounted, broken_lines, events, golden, source_of
+
+from sensors import schema, squid
+from sensors.web_access import SENSOR
+
+FOLDER = SAMPLES / "web_access"
+LINES = (FOLDER / "access.log").read_text("utf-8").splitlines()
+RECORDS = (FOLDER / "proxies.ndjson").read_bytes()
+
+
+def test_samples_give_the_golden_events() -> None:
+    golden(SENSOR, "web_access")
+
+
+def test_every_line_of_the_sample_is_an_event() -> None:
+    assert len(events(SENSOR, "\n".join(LINES))) == len(LINES)
+
+
+def test_the_client_is_the_public_address_that_the_request_came_from() -> None:
+    row = events(SENSOR, LINES[2])[0]
+    assert row["source.ip"] == "203.0.113.10"
+
+
+def test_squids_lines_stay_squids() -> None:
+    line = (
+        '10.0.0.7 - ann [05/Oct/2026:10:20:02 -0400] "GET http://a.example/ HTTP/1.1" 200 18 '
+        "TCP_MISS:HIER_DIRECT"
+    )
+    assert squid.SENSOR.sniff(line.encode(), "access.log")
+    assert not SENSOR.sniff(line.encode(), "access.log")
+    assert not squid.SENSOR.sniff("\n".join(LINES).encode(), "access.log")
+
+
+@pytest.mark.parametrize("text", ["", "hello", '{"status":200}', "[x] y", "2026/10/05 14:20:14 hello"])
+def test_other_logs_are_not_claimed(text: str) -> None:
+    assert not SENSOR.sniff(text.encode(), "access.log")
+
+
+def test_other_lines_are_named() -> None:
+    source = source_of("\n".join([LINES[0], "nonsense", LINES[1]]))
+    assert len(events(SENSOR, source)) == 2
+    assert [entry.line for entry in source.unread] == [2]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(broken_lines(LINES))
+def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
+    accounted(SENSOR, content)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(broken(RECORDS))
+def test_broken_records_never_stop_and_never_vanish(content: bytes) -> None:
+    source = source_of(content)
+    height = sum(schema.conform(frame).height for frame in SENSOR.read(source))
+    assert height + sum(entry.count for entry in source.unread) >= 1
