@@ -13,9 +13,10 @@ import polars as pl
 
 from sensors import json_table
 from sensors.json_table import text
+from sensors.mapping import first_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sensors.sensor import Source
 
@@ -49,6 +50,22 @@ class AuditRecords:
             kept = json_table.kept(table, known, source, f"no record of {self.name}")
             if kept.height:
                 yield self.events(kept)
+
+
+def told_by(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.Expr:
+    """`mapping.first_rule`, asked once for each distinct value: audit logs have few kinds of events."""
+    listed = not all(isinstance(result, str) for result in rules.values())
+    return value.map_batches(
+        lambda column: _by_distinct(column, rules),
+        return_dtype=pl.List(pl.String) if listed else pl.String(),
+    )
+
+
+def _by_distinct(column: pl.Series, rules: Mapping[str, Sequence[str] | str]) -> pl.Series:
+    """For each value of a column what the first rule that fits it gives."""
+    asked = column.alias("value").to_frame()
+    known = asked.unique().with_columns(told=first_rule(pl.col("value"), rules))
+    return asked.join(known, on="value", how="left", nulls_equal=True, maintain_order="left")["told"]
 
 
 def words(*values: str) -> pl.Expr:

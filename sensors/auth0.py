@@ -119,7 +119,6 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
             for part, value in (("name", name), ("email", mail), ("id", user_id))
         ),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         pl.when(ip.str.contains(":", literal=True))
         .then(pl.lit("ipv6"))
         .when(ip.is_not_null())
@@ -128,7 +127,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         original(action.is_null()),
     )
     return events.with_columns(
-        related(["source.ip"]).alias("related.ip"), related(["user.name", "user.id"]).alias("related.user")
+        pl.col("source.ip").alias("client.ip"),
+        related(["source.ip"]).alias("related.ip"),
+        related(["user.name", "user.id"]).alias("related.user"),
     )
 
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import json_table
+from sensors.audit_records import told_by
 from sensors.ecs import is_ip, related
-from sensors.json_table import json, mapped, text, texts, time
-from sensors.mapping import first_rule, mail_domain, only
+from sensors.json_table import integer, mapped, text, texts, time
+from sensors.mapping import mail_domain, only
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,11 +214,13 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         time(frame, "eventTime", "digestEndTime").alias("@timestamp"),
         pl.lit("aws.cloudtrail").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
-        first_rule(call, CATEGORY).alias("event.category"),
-        pl.coalesce(first_rule(call, TYPE), pl.lit(pl.Series([["info"]]))).alias("event.type"),
+        told_by(call, CATEGORY).alias("event.category"),
+        pl.coalesce(told_by(call, TYPE), pl.lit(pl.Series([["info"]]))).alias("event.type"),
         _outcome(frame).alias("event.outcome"),
         *mapped(frame, FIELDS),
-        *(json(frame, path).alias(name) for name, path in WHOLE.items()),
+        *(_whole(frame, path).alias(name) for name, path in WHOLE.items()),
+        integer(frame, "additionalEventData.bytesTransferredIn").alias("source.bytes"),
+        integer(frame, "additionalEventData.bytesTransferredOut").alias("destination.bytes"),
         name.alias("user.name"),
         name.alias("source.user.name"),
         mail.alias("user.email"),
@@ -225,16 +228,25 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         mail_domain(mail).alias("user.domain"),
         session.alias("aws.cloudtrail.user_identity.session_name"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         tls.str.extract(r"v([\d.]+)$", 1).alias("tls.version"),
         tls.str.extract(r"^([A-Za-z]+)v", 1).str.to_lowercase().alias("tls.version_protocol"),
         *_files(frame),
         text(frame, "userIdentity.userName").alias("~named"),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         related(["~named", "user.target.name", "user.changes.name"]).alias("related.user"),
     ).drop("~named")
+
+
+def _whole(frame: pl.DataFrame, path: str) -> pl.Expr:
+    """What is at `path` as JSON text; only records that have something there are looked through."""
+    leaves = [pl.col(name).is_not_null() for name in frame.columns if name.startswith(f"{path}.")]
+    if not leaves:
+        return text(frame, path)
+    cut = pl.when(pl.any_horizontal(leaves)).then("text").str.json_path_match(f"$['{path}']")
+    return pl.coalesce(text(frame, path), cut)
 
 
 def _outcome(frame: pl.DataFrame) -> pl.Expr:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, words
+from sensors.audit_records import AuditRecords, told_by, words
 from sensors.ecs import related
 from sensors.json_table import integer, mapped, objects, text, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox
+from sensors.mapping import address, mail_domain, mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.concat_list(
             pl.when(first ^ last).then(words("session")).otherwise(words()),
             pl.when(checked).then(words("network", "configuration")).otherwise(words()),
-            pl.coalesce(first_rule(method, CATEGORY), words()),
+            pl.coalesce(told_by(method, CATEGORY), words()),
         ).alias("event.category"),
         pl.concat_list(
             pl.when(first & ~last).then(words("start")).otherwise(words()),
@@ -130,10 +130,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         path.alias("file.path"),
         path.str.extract(r"([^/]+)$", 1).alias("file.name"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
     )
     return events.with_columns(
-        related(["source.ip"]).alias("related.ip"), related(["client.user.email"]).alias("related.user")
+        pl.col("source.ip").alias("client.ip"),
+        related(["source.ip"]).alias("related.ip"),
+        related(["client.user.email"]).alias("related.user"),
     )
 
 

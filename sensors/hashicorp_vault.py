@@ -77,9 +77,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         texts(frame, "request.headers.x-forwarded-for").list.first().alias("network.forwarded_ip"),
         integer(frame, "request.remote_port").alias("source.port"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         related(["user.email", "user.name"]).alias("related.user"),
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, original
+from sensors.audit_records import AuditRecords, original, told_by
 from sensors.ecs import related
 from sensors.json_table import mapped, text, time
-from sensors.mapping import address, first_rule
+from sensors.mapping import address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         "id": text(frame, "initiated_by.id", "user.id"),
     }
     ip = address(text(frame, "client_ip", "src_ip"))
-    category = first_rule(kind, CATEGORY)
+    category = told_by(kind, CATEGORY)
     events = frame.select(
         "log.offset",
         "log.file.line",
@@ -131,7 +131,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("jumpcloud.events").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         category.alias("event.category"),
-        first_rule(kind, TYPE).alias("event.type"),
+        told_by(kind, TYPE).alias("event.type"),
         success.replace_strict({"true": "success", "false": "failure"}, default=None).alias("event.outcome"),
         *mapped(frame, FIELDS),
         *(
@@ -140,10 +140,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
             for part, value in person.items()
         ),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         original(category.is_null()),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         related(["user.name", "user.email", "user.target.name"]).alias("related.user"),
         related(["host.hostname"]).alias("related.hosts"),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, original, words
+from sensors.audit_records import AuditRecords, original, told_by, words
 from sensors.ecs import related
 from sensors.json_table import mapped, text, texts, time
-from sensors.mapping import address, first_rule
+from sensors.mapping import address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +93,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .alias("event.dataset"),
         pl.when(state).then(pl.lit("state")).otherwise(pl.lit("event")).alias("event.kind"),
         action.alias("event.action"),
-        pl.when(state).then(words("iam")).otherwise(first_rule(action, CATEGORY)).alias("event.category"),
-        pl.when(state).then(words("user")).otherwise(first_rule(action, TYPE)).alias("event.type"),
-        first_rule(action, OUTCOME).alias("event.outcome"),
+        pl.when(state).then(words("iam")).otherwise(told_by(action, CATEGORY)).alias("event.category"),
+        pl.when(state).then(words("user")).otherwise(told_by(action, TYPE)).alias("event.type"),
+        told_by(action, OUTCOME).alias("event.outcome"),
         *mapped(frame, FIELDS),
         *(
             value.alias(f"{root}.{part}")
@@ -111,10 +111,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(grouped).then(group).alias("user.group.name"),
         texts(frame, "groups").list.first().alias("~group"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         original(action.is_null() & ~state),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         pl.when(pl.col("event.kind") == "state")
         .then(related(["user.email", "user.full_name"]))

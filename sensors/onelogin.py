@@ -114,10 +114,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(other).then(text(frame, "user_name")).alias("user.target.name"),
         pl.when(other).then(text(frame, "user_id")).alias("user.target.id"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         original(_told(code, "action").is_null()),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         related(["user.name", "user.target.name"]).alias("related.user"),
     )

@@ -108,11 +108,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         text(frame, "object_details.email").alias("user.target.email"),
         text(frame, "object_details.name").alias("user.target.full_name"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         original(~(audit | item | signin)),
         audit.alias("~audit"),
     )
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         pl.when("~audit")
         .then(related(["user.id", "user.target.id"]))

@@ -113,9 +113,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .list.last()
         .alias("url.original"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
     )
     return url_columns(events).with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         related(["client.user.id", "client.user.name", "user.id", "user.name"]).alias("related.user"),
     )

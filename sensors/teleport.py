@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, original
+from sensors.audit_records import AuditRecords, original, told_by
 from sensors.ecs import address, is_ip, related
 from sensors.json_table import integer, mapped, text, texts, time
-from sensors.mapping import first_rule
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -115,14 +114,14 @@ def _rules() -> dict[str, Any]:
 def _category(event: pl.Expr) -> pl.Expr:
     """The categories of the longest beginning that fits."""
     ordered = sorted(_rules()["category"].items(), key=lambda item: -len(item[0]))
-    return first_rule(event, {"^" + name.replace(".", r"\."): words for name, words in ordered})
+    return told_by(event, {"^" + name.replace(".", r"\."): words for name, words in ordered})
 
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """Audit events, shredded, as ECS."""
     event = text(frame, "event")
     category = _category(event)
-    types = first_rule(event, {row["name"]: row["is"] for row in _rules()["type"]})
+    types = told_by(event, {row["name"]: row["is"] for row in _rules()["type"]})
     transfer = event.str.contains(r"^(scp|sftp|desktop\.directory)")
     path = text(frame, "path", "file_path")
     events = frame.select(

@@ -50,6 +50,7 @@ def test_an_object_read_in_an_assumed_role(source: MakeSource) -> None:
         "tls.version": "1.3",
         "tls.version_protocol": "tls",
         "cloud.account.id": "111122223333",
+        "destination.bytes": 51_200,
     }
     assert {name: row.get(name) for name in wanted} == wanted
     assert "salaries.csv" in row["aws.cloudtrail.request_parameters"]

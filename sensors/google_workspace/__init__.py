@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import json_table
+from sensors.audit_records import told_by
 from sensors.ecs import related
 from sensors.google_workspace.alerts import alerts
 from sensors.google_workspace.parameters import PREFIX, given, per_event, whole, with_parameters
 from sensors.google_workspace.rules import CATEGORY, DATASET, NAMED_ONLY, TYPE
 from sensors.json_table import mapped, text, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox
+from sensors.mapping import address, mail_domain, mailbox
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -115,16 +116,15 @@ def _activities(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         .otherwise(pl.lit("event"))
         .alias("event.kind"),
         pl.col("~name").alias("event.action"),
-        first_rule(event, CATEGORY).alias("event.category"),
-        first_rule(event, TYPE).alias("event.type"),
+        told_by(event, CATEGORY).alias("event.category"),
+        told_by(event, TYPE).alias("event.type"),
         _outcome(rows).alias("event.outcome"),
         *mapped(rows, FIELDS),
         pl.col("~type").alias("google_workspace.event.type"),
-        pl.when(first_rule(event, TYPE).is_null()).then(pl.col("text")).alias("event.original"),
+        pl.when(told_by(event, TYPE).is_null()).then(pl.col("text")).alias("event.original"),
         whole(rows).alias("google_workspace.event.parameters"),
         *_names(mail, "user", "source.user"),
         ip.alias("source.ip"),
-        ip.alias("client.ip"),
         *_target(rows),
         *_file(rows, application),
         *_times(rows),
@@ -239,6 +239,7 @@ def _related(events: pl.DataFrame) -> pl.DataFrame:
     named = related(["~shared_with", "file.owner", "user.name", "user.target.name"])
     every = related(["user.id", "user.name", "user.email", "user.target.email"])
     return events.with_columns(
+        pl.col("source.ip").alias("client.ip"),
         related(["source.ip", "~actor_ip"]).alias("related.ip"),
         pl.when("~named").then(named).otherwise(every).alias("related.user"),
         pl.when(~pl.col("~named"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors.json_table import json, objects, text
+from sensors.json_table import objects, text
 
 if TYPE_CHECKING:
     from sensors.sensor import Source
@@ -112,4 +112,10 @@ def _top(rows: pl.DataFrame) -> pl.DataFrame:
 
 def whole(rows: pl.DataFrame) -> pl.Expr:
     """The parameters as JSON text, however they are written."""
-    return pl.coalesce(pl.col("~parameters"), json(rows, "parameters"))
+    written = pl.col("~parameters")
+    inside = [pl.col(name).is_not_null() for name in rows.columns if name.startswith("parameters.")]
+    if not inside:
+        return written
+    # Only records whose parameters are an object are looked through once more.
+    mask = pl.any_horizontal(inside) & written.is_null()
+    return pl.coalesce(written, pl.when(mask).then("text").str.json_path_match("$.parameters"))
