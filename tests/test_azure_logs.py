@@ -34,7 +34,7 @@ def test_what_was_done_to_whom(source: MakeSource) -> None:
     activity, audit, risk, provisioning, graph = events(entra.SENSOR, source(SAMPLE.read_bytes()))
     assert activity["user.full_name"] == "Dana Okafor"
     assert activity["azure.activitylogs.identity.authorization.evidence.role"] == "Owner"
-    wanted = {
+    wanted: dict[str, object] = {
         "user.target.email": "milo.brandt@corp.example",
         "user.target.id": "u2",
         "event.type": ["creation"],
