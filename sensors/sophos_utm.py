@@ -64,7 +64,8 @@ _NUMBERS: Final = {
 _VENDOR: Final = (
     "action", "ad_domain", "app-id", "auth", "cached", "caller", "category", "categoryname", "content-type",
     "country", "engine", "event", "exceptions", "filteraction", "function", "length", "line", "name",
-    "profile", "reason", "reputation", "severity", "sub", "sys", "tcpflags", "ttl", "variant", "extension", "virus", "extra", "server",
+    "profile", "reason", "reputation", "severity", "sub", "sys", "tcpflags", "ttl", "variant", "extension",
+    "virus", "extra", "server",
 )  # fmt: skip
 _READ: Final = (
     "srcip", "dstip", "localip", "srcmac", "dstmac", "user", "username", "virtual_ip", "url",
