@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _KEY: Final = r"([A-Za-z_][\w.\-]*)"
 _QUOTED: Final = rf'(?:^|";? *){_KEY}(?::{{1,2}}|=)"'
 _PIPED: Final = rf"(?:^|\|) *{_KEY}="
+_BARS: Final = r"(?s)((?:[A-Za-z_][\w.\-]*=[^|]*\|){2,}.*)$"
 _BRACKETS: Final = r"(?s)^(?P<before>[^\[]*?)\[(?:Fields@\S+ +)?(?P<body>[A-Za-z_].*)$"
 _OFFSET: Final = r"^-?(?P<sign>[+-])(?P<hours>\d{1,2}):(?P<minutes>\d{2}) +"
 _CLOCK: Final = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)"
@@ -94,13 +95,15 @@ def records(source: Source) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
 def _opened(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines with the `body` that holds their fields, null where there is none, and the `host` before it."""
     parts = lines["rest"].str.extract_groups(_BRACKETS).struct.unnest()
-    piped = pl.col("text").str.extract(rf"(?s)((?:{_KEY}=[^|]*\|){{2,}}.*)$", 1)
     host = pl.col("before").str.replace(_OFFSET, "").str.extract(r"^\s*([^\s:,<>\"]{2,255})(?:\s|$)", 1)
-    quoted = pl.col("body").str.contains(_QUOTED)
+    quoted = parts["body"].str.contains(_QUOTED).fill_null(value=False)
+    body = parts["body"].set(~quoted, None)
+    if not quoted.all():  # few or all: what the others are is costly to find out
+        body = body.fill_null(lines["text"].set(quoted, None).str.extract(_BARS, 1))
     return lines.hstack(parts).with_columns(
         pl.coalesce(pl.when(host != "-").then(host), "relay").alias("host"),
-        pl.coalesce(pl.when(quoted).then("body"), piped).alias("body"),
-        quoted.fill_null(value=False).alias("quoted"),
+        body.alias("body"),
+        quoted.alias("quoted"),
     )
 
 
