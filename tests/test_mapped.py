@@ -39,6 +39,7 @@ def test_sessions_out_of_csv() -> None:
     assert rows[2]["source.nat.ip"] == "2001:db8::14"
     assert rows[3]["event.duration"] == 31_431_000_000_000
     assert rows[3]["event.category"] == ["session"]
+    assert rows[4]["destination.bytes"] == 1200
     assert rows[3]["related.ip"] == ["203.0.113.20", "10.8.0.14"]
     assert [row["@timestamp"].isoformat() for row in (rows[0], rows[-1])] == [
         "2026-10-05T06:01:12+00:00",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sensors.mapped.spec import Origin, Spec, Where
 
 _TEXTS: Final = pl.List(pl.String())
+_GROUPED: Final = r"^[+-]?\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?$"  # thousands set apart, for people
 _IPS: Final = ("source.ip", "source.nat.ip", "destination.ip", "client.ip", "server.ip", "host.ip")
 _PEOPLE: Final = ("user.name", "user.full_name", "source.user.name", "user.target.name")
 _HOSTS: Final = ("host.name", "host.hostname", "source.domain", "destination.domain")
@@ -89,6 +90,9 @@ def _value(table: pl.DataFrame, origin: Origin, name: str) -> pl.Expr:
         value = value.str.to_lowercase()
     if origin.values:
         value = value.replace_strict(origin.values, default=origin.other or value, return_dtype=pl.String)
+    if origin.times is not None or want in {pl.Int64(), pl.Float64()}:
+        grouped = value.str.contains(_GROUPED)
+        value = pl.when(grouped).then(value.str.replace_all("[,' ]", "")).otherwise(value)
     if origin.times is not None:
         value = (value.cast(pl.Float64, strict=False) * origin.times).round().cast(pl.Int64, strict=False)
     if want == _TEXTS:
