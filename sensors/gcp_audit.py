@@ -97,20 +97,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("gcp.audit").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         text(frame, "logName").str.extract(r"(?:%2F|/)([^/%]+)$", 1).alias("event.provider"),
-        pl.concat_list(
-            pl.when(first ^ last).then(words("session")).otherwise(words()),
-            pl.when(checked).then(words("network", "configuration")).otherwise(words()),
-            pl.coalesce(told_by(method, CATEGORY), words()),
-        ).alias("event.category"),
-        pl.concat_list(
-            pl.when(first & ~last).then(words("start")).otherwise(words()),
-            pl.when(last & ~first).then(words("end")).otherwise(words()),
-            pl.when(denied)
-            .then(words("access", "denied"))
-            .when(checked)
-            .then(words("access", "allowed"))
-            .otherwise(words()),
-        ).alias("event.type"),
+        *_meaning(method, checked, denied, first, last),
         pl.when(denied | (code.fill_null(0) != 0))
         .then(pl.lit("failure"))
         .when(checked | code.is_not_null())
@@ -136,6 +123,30 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         related(["source.ip"]).alias("related.ip"),
         related(["client.user.email"]).alias("related.user"),
     )
+
+
+def _meaning(
+    method: pl.Expr, checked: pl.Expr, denied: pl.Expr, first: pl.Expr, last: pl.Expr
+) -> list[pl.Expr]:
+    """Category and type: of the operation's beginning or end, of the permission's check, of the method."""
+    category = pl.concat_list(
+        pl.when(first ^ last).then(words("session")).otherwise(words()),
+        pl.when(checked).then(words("network", "configuration")).otherwise(words()),
+        pl.coalesce(told_by(method, CATEGORY), words()),
+    )
+    kind = pl.concat_list(
+        pl.when(first & ~last).then(words("start")).otherwise(words()),
+        pl.when(last & ~first).then(words("end")).otherwise(words()),
+        pl.when(denied)
+        .then(words("access", "denied"))
+        .when(checked)
+        .then(words("access", "allowed"))
+        .otherwise(words()),
+    )
+    return [
+        pl.when(found.list.len() > 0).then(found).alias(name)
+        for name, found in (("event.category", category), ("event.type", kind))
+    ]
 
 
 SENSOR: Final = AuditRecords(

@@ -86,3 +86,18 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, content
     made = source(content)
     height = sum(schema.conform(frame).height for frame in cloudtrail.SENSOR.read(made))
     assert height + sum(unread.count for unread in made.unread) >= 1
+
+
+_ODD = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.none()) | st.just({"a": {}})
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_odd_values_never_stop_sniffing(data: st.DataObject) -> None:
+    record = json.loads(SAMPLE.read_bytes())["Records"][0]
+    for key in record:
+        if data.draw(st.booleans()):
+            record[key] = data.draw(_ODD)
+    assert cloudtrail.SENSOR.sniff(json.dumps(record).encode(), "x.json") in (True, False)

@@ -212,7 +212,7 @@ def test_gcp_audit(source: MakeSource) -> None:
         ("failure", ["network", "configuration", "iam"], ["access", "denied"]),
         ("success", ["session", "network", "configuration"], ["start", "access", "allowed"]),
         ("success", ["session", "network", "configuration"], ["end", "access", "allowed"]),
-        ("unknown", [], []),
+        ("unknown", None, None),
     ]
     has(rows[0], file__name="salaries.csv", user__name="dean.whitlock", event__provider="data_access")
     has(rows[2], event__reason="PERMISSION_DENIED", source__ip="203.0.113.77", cloud__project__id="corp")
