@@ -49,10 +49,6 @@ _VERSION_2: Final = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
     "log-status"
 )
-_VERSION_2: Final = (
-    "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
-    "log-status"
-)
 _VERSION_3: Final = f"{_VERSION_2} vpc-id subnet-id instance-id tcp-flags type pkt-srcaddr pkt-dstaddr"
 _VERSION_4: Final = f"{_VERSION_3} region az-id sublocation-type sublocation-id"
 _EXAMPLE_3: Final = (
