@@ -173,3 +173,14 @@ def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
 @given(broken_lines(sample_lines("cyberark_pta")))
 def test_broken_alerts_raise_nothing_and_do_not_vanish(content: str) -> None:
     accounted(cyberark_pta.SENSOR, content)
+
+
+def test_netscaler_says_the_year_of_its_header_in_a_field() -> None:
+    line = (
+        "Jun 13 00:21:28 <local0.info> 192.0.2.144 CEF:0|Citrix|NetScaler|NS11.0|APPFW|APPFW_STARTURL|6|"
+        "src=198.51.100.1 spt=761 method=GET request=http://a.example/x.php?p=1 cs5=2025 act=blocked"
+    )
+    got = row(line)
+    assert got["@timestamp"].isoformat() == "2025-06-13T00:21:28+00:00"
+    assert (got["url.domain"], got["url.query"], got["http.request.method"]) == ("a.example", "p=1", "GET")
+    assert got["log.syslog.hostname"] == "192.0.2.144"

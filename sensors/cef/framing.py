@@ -87,7 +87,7 @@ def _headed(lines: pl.DataFrame) -> pl.DataFrame:
     if other.any():
         leef = lines["rest"].set(~other, None).str.extract_groups(_BEFORE + _LEEF).struct.unnest()
         cef = cef.with_columns(leef[name].fill_null(cef[name]) for name in leef.columns)
-    host = pl.col("before").str.extract(r"^\s*([^\s:,<>\[\]{}\"]{2,255}):?(?:\s|$)", 1)
+    host = pl.col("before").str.extract(r"^\s*(?:<[^>]*>\s*)?([^\s:,<>\[\]{}\"]{2,255}):?(?:\s|$)", 1)
     return lines.hstack(cef).with_columns(
         pl.coalesce(pl.when(host != "-").then(host), "relay").alias("host"),
         (other & cef["version"].is_not_null()).alias("leef"),

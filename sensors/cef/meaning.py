@@ -10,6 +10,7 @@ from sensors import connection, ecs, syslog, text_values
 from sensors.cef.framing import dictionary
 from sensors.mapping import first_rule
 from sensors.schema import TIME
+from sensors.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ def timed(lines: pl.DataFrame, values: pl.DataFrame, source: Source, *first: str
     own = [values[name] for name in (*first, *tables["times"]) if name in values.columns]
     late = [values[name] for name in tables["late_times"] if name in values.columns]
     found = [moments(column, source) for column in own]
-    time, guess = lines["@timestamp"], lines["molehunt.guess"]
+    time, guess = _in_year(lines, values), lines["molehunt.guess"]
     if found:
         device = pl.select(pl.coalesce(found)).to_series().cast(TIME)
         said = pl.select(
@@ -100,12 +101,28 @@ def timed(lines: pl.DataFrame, values: pl.DataFrame, source: Source, *first: str
     return [time.cast(TIME).alias("@timestamp"), guess.alias("molehunt.guess")]
 
 
+def _in_year(lines: pl.DataFrame, values: pl.DataFrame) -> pl.Series:
+    """The header's time; NetScaler, whose header has no year, says it in a custom field."""
+    time = lines["@timestamp"]
+    if "deviceCustomString5" not in values.columns or not (lines["vendor"] == "Citrix").any():
+        return time
+    year = values["deviceCustomString5"].str.extract(r"^(20\d\d)$", 1).cast(pl.Int32)
+    said = (lines["vendor"] == "Citrix") & lines["molehunt.guess"].list.contains("year") & year.is_not_null()
+    frame = pl.DataFrame({"time": time, "year": year, "said": said})
+    # By months: a 29 February of a year that has none is the 28th.
+    months = (pl.col("year") - pl.col("time").dt.year()) * 12
+    moved = pl.col("time").dt.offset_by(pl.concat_str(months.cast(pl.String), pl.lit("mo")))
+    return frame.select(pl.when("said").then(moved).otherwise("time").alias("time"))["time"]
+
+
 def mapped(lines: pl.DataFrame, values: pl.DataFrame, source: Source) -> pl.DataFrame:
     """ECS columns of the lines, and what has no home in ECS under `cef.*`; `@timestamp` is left as it is."""
     keyed = values.rename(lambda name: f"={name}")  # keys may be called as columns of ours are
     frame = lines.hstack(keyed).hstack(_typed(values, source))
     frame = frame.with_columns(*_header(frame), *_acts(frame), *_places(frame), *_hashes(frame))
     frame = _people(frame)
+    if "url.original" in frame.columns:
+        frame = url_columns(frame)
     frame = connection.described(_relations(frame))
     homes = _homes()
     kept = [name for name in values.columns if name not in homes]
@@ -308,7 +325,11 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
     frame = ecs.person(frame.with_columns(pl.coalesce(sides).alias("person")), "person", "user")
     domain = pl.coalesce("user.domain", _has(frame, "source.user.domain"))
     ids = pl.when(_has(frame, "source.user.name").is_not_null()).then(_has(frame, "source.user.id"))
-    return frame.with_columns(domain.alias("user.domain"), ids.alias("user.id"))
+    return frame.with_columns(
+        domain.alias("user.domain"),
+        ids.alias("user.id"),
+        _has(frame, "source.user.full_name").alias("user.full_name"),
+    )
 
 
 def _relations(frame: pl.DataFrame) -> pl.DataFrame:
