@@ -35,17 +35,19 @@ class AuditTrail:
         name: of the sensor.
         is_record: whether a record, its keys in lower case, is one of the product's.
         proof: a record without text at any of these paths is not the product's, and is named as unread.
-        events: records, shredded, as ECS.
+        events: records, shredded, as ECS; given the source's zone as well if `local`.
         nested: paths that hold JSON as text.
+        local: whether times without a zone occur.
         headers: sets of columns, in lower case, any of which tells a CSV export of the same records.
     """
 
     name: str
     is_record: Callable[[dict[str, Any]], bool]
     proof: tuple[str, ...]
-    events: Callable[[pl.DataFrame], pl.DataFrame]
+    events: Callable[..., pl.DataFrame]
     nested: tuple[str, ...] = ()
     headers: tuple[frozenset[str], ...] = ()
+    local: bool = False
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are the product's, or its columns head a CSV."""
@@ -60,7 +62,7 @@ class AuditTrail:
         for table in self._csv(source) if self._is_csv(source.head) else self._json(source):
             kept = json_table.kept(table, text(table, *self.proof).is_not_null(), source, "no audit event")
             if kept.height:
-                yield self.events(kept)
+                yield self.events(kept, source.zone) if self.local else self.events(kept)
 
     def _json(self, source: Source) -> Iterator[pl.DataFrame]:
         for frame in json_table.records(source):

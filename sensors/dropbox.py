@@ -70,11 +70,12 @@ OUTCOME: Final = {
 _DETAILS: Final = r'"display_message"\s*:\s*"([^"]+)"'
 _PERSON: Final = (".tag", "user.display_name", "user.email", "user.account_id", "user.team_member_id")
 _GROUP: Final = ("group.display_name", "group.group_id", "group.external_id")
+_RELATIVE: Final = "path.namespace_relative.relative_path"
 _ASSET: Final = (
     ".tag",
     "display_name",
     "path.contextual",
-    "path.namespace_relative.relative_path",
+    _RELATIVE,
     "file_size",
 )
 _FILES: Final = ("file", "folder", "paper_document", "showcase_document")
