@@ -43,7 +43,9 @@ _BLANK: Final = _members(b" \t\r\n\0")
 _KEY: Final = _members(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
-def table(text: pl.Series, names: Collection[str], divided_by: str = "") -> pl.DataFrame:
+def table(
+    text: pl.Series, names: Collection[str], divided_by: str = "", nothing: Collection[str] = ()
+) -> pl.DataFrame:
     """The values of the keys `names` in each text, a column of text each; null where a line has no such key.
 
     Keys that no line has have no column; `first` minds that.
@@ -52,6 +54,7 @@ def table(text: pl.Series, names: Collection[str], divided_by: str = "") -> pl.D
         text: a line each; null has no values.
         names: the keys wanted, as they are written.
         divided_by: what may divide pairs besides white space, `,` or `;`.
+        nothing: values that say that there is none; they are null.
     """
     wanted = list(dict.fromkeys(names))
     data, starts, ends = json_columns.spans(text)
@@ -60,6 +63,8 @@ def table(text: pl.Series, names: Collection[str], divided_by: str = "") -> pl.D
     data = np.concatenate((data, np.frombuffer(known, np.uint8)))
     key_ends = len(data) - len(known) + np.cumsum(sizes + 1) - 1
     leaves, _ = _pairs(data, starts, ends, key_ends - sizes, key_ends, len(wanted), _dividers(divided_by))
+    if nothing:
+        leaves = leaves[~_are(data, leaves, nothing)]
     present = np.flatnonzero(np.bincount(leaves[:, PATH], minlength=len(wanted)))
     place = np.full(len(wanted), -1)
     place[present] = np.arange(len(present))
@@ -68,6 +73,19 @@ def table(text: pl.Series, names: Collection[str], divided_by: str = "") -> pl.D
     for number in place[np.unique(leaves[leaves[:, KIND] == ESCAPED, PATH])]:
         columns[number] = columns[number].str.replace_all('\\"', '"', literal=True)
     return pl.DataFrame(columns)
+
+
+def _are(data: Array, leaves: Array, words: Collection[str]) -> Array:
+    """Which leaves are one of the words."""
+    starts, sizes = leaves[:, FROM], leaves[:, TO] - leaves[:, FROM]
+    found = np.zeros(len(leaves), np.bool_)
+    for word in words:
+        letters = word.encode()
+        rows = np.flatnonzero(sizes == len(letters))
+        for place, letter in enumerate(letters):
+            rows = rows[data[starts[rows] + place] == letter]
+        found[rows] = True
+    return found
 
 
 def first(frame: pl.DataFrame, *names: str) -> pl.Expr:

@@ -126,8 +126,7 @@ class SophosUTM:
                 name_lost(frame.filter(strange), "not a line of Sophos UTM's log", source)
                 frame = frame.filter(~strange)
             if frame.height:
-                pairs = key_value.table(frame["body"], sorted(names))
-                pairs = pairs.select(column.set(column.is_in([""]), None) for column in pairs.iter_columns())
+                pairs = key_value.table(frame["body"], sorted(names), nothing=("",))
                 frame = frame.hstack(pairs.rename(lambda key: f"kv.{key}"))
                 yield ecs.only(_mapped(clock.fill(_timed(frame, source))), "sophos")
 

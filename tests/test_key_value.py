@@ -52,6 +52,11 @@ def test_only_the_keys_wanted_are_columns_and_only_if_there_are_any() -> None:
     assert found.select(key_value.first(found, "z", "b"))["b"].to_list() == ["2", None, "3", None]
 
 
+def test_values_that_say_that_there_is_none_are_null() -> None:
+    found = key_value.table(pl.Series(["a=N/A b=", 'a="N/" b="-"', "a=N/B"]), ["a", "b"], nothing=("", "N/A"))
+    assert found.to_dict(as_series=False) == {"a": [None, "N/", "N/B"], "b": [None, "-", None]}
+
+
 _KEYS = st.text("abcXYZ019_-.", min_size=1, max_size=6)
 _VALUES = st.text(st.characters(codec="utf-8", exclude_characters='"\\=\n\0'), max_size=12)
 

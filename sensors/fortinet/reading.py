@@ -53,8 +53,7 @@ def records(source: Source) -> Iterator[pl.DataFrame]:
     clock = syslog.Clock(source)
     for lines in syslog.records(source):
         text = _unwrapped(lines["rest"])
-        pairs = key_value.table(text, wanted(), divided_by=",")
-        pairs = pairs.select(column.set(column.is_in(_NOTHING), None) for column in pairs.iter_columns())
+        pairs = key_value.table(text, wanted(), divided_by=",", nothing=_NOTHING)
         frame = lines.hstack(pairs.rename(lambda name: f"kv.{name}"))
         strange = frame.with_columns(value(frame, *_TELLING).is_null().alias("strange"))["strange"]
         if strange.any():

@@ -45,10 +45,7 @@ class SophosXG:
         listed = [key for part in ("columns", "numbers") for keys in tables[part].values() for key in keys]
         names = [*listed, *tables["vendor"]["keys"], *tables["read"]["keys"]]
         for lines in syslog.records(source):
-            pairs = key_value.table(lines["rest"], names)
-            pairs = pairs.select(
-                column.set(column.is_in(["", "-", "N/A"]), None) for column in pairs.iter_columns()
-            )
+            pairs = key_value.table(lines["rest"], names, nothing=("", "-", "N/A"))
             frame = lines.hstack(pairs.rename(lambda name: f"kv.{name}"))
             strange = frame.with_columns(value(frame, "log_id", "log_type").is_null().alias("strange"))[
                 "strange"
