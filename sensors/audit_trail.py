@@ -16,6 +16,7 @@ import polars as pl
 
 from sensors import delimited, json_table
 from sensors.json_table import text
+from sensors.losses import name_lost
 from sensors.mapping import first_rule
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ class AuditTrail:
             if not names:
                 first = delimited.first_rows(frame["text"][0].encode(), ",", 1)
                 names = _distinct(first[0] if first else [])
+                if not names:
+                    name_lost(frame, "no header to tell the columns by", source)
+                    continue
                 frame = frame.slice(1)
-            if frame.height and names:
+            if frame.height:
                 table = delimited.table(frame, names, ",", source).drop("sample")
                 yield table.join(frame, on=_PLACE, how="left", maintain_order="left")
 

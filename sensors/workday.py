@@ -2,7 +2,8 @@
 
 Source of the fields: Workday's REST API, Privacy (`/activityLogging`: which account ran which task on what,
 from which address), and the standard report "Signons and Attempted Signons", whose columns a report as a
-service writes with underscores and a download with blanks, or as the REST API has them. Times without a zone are of the source's zone.
+service writes with underscores and a download with blanks, or sign-ons as the REST API has them. Times
+without a zone are of the source's zone.
 """
 
 from __future__ import annotations

@@ -63,4 +63,4 @@ def test_other_logs_are_not_claimed(record: dict[str, object]) -> None:
 @given(data=st.data())
 def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([LOGINS, EVENTS]))
-    assert accounted(salesforce.SENSOR, source(data.draw(broken(path.read_bytes())), path.name))
+    assert accounted(salesforce.SENSOR, source(data.draw(broken(path.read_bytes())) + b"\nlast\n", path.name))
