@@ -44,6 +44,7 @@ _LINE_SAVED = re.compile(
 _HOST = r"(?:^|[0-9Z] )(?P<host>[^\s]+) +[A-Za-z]+: "
 _ZONED = r"(2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2})) \S+ [A-Za-z]+:"
 _NANOSECONDS: Final = 1_000_000_000
+_HEAD: Final = 1_000  # characters of a line that are looked at to tell whose it is
 
 
 class PulseConnectSecure:
@@ -53,7 +54,7 @@ class PulseConnectSecure:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - relays name the file
         """Whether at least half of the lines have Connect Secure's address, user, realm and roles."""
-        lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
+        lines = [line[:_HEAD] for line in framing.text_head(head).splitlines() if line.strip()]
         told = sum(bool(_LINE.search(line) or _LINE_SAVED.search(line)) for line in lines)
         return bool(lines) and 2 * told >= len(lines)
 
