@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _QUOTE = r'(?:\\?")?'
-# Keys that CEF has too stand there behind the vendor's prefix (`FTNTFGTlogid=`).
-_LINE: Final = re.compile(
-    rf"(?:^|[\s>,])(?:log_?id|eventtime|date)={_QUOTE}[0-9-]*.*?[\s,]type={_QUOTE}(?:traffic|event|utm|virus|"
-    rf"webfilter|ips|attack|emailfilter|spam|anomaly|voip|dlp|app-ctrl|waf|dns|ssh|ssl|cifs|gtp|http|contentlog|"
-    rf"file-filter|icap|sctp-filter|virtual-patch|casb){_QUOTE}[\s,]+subtype=|"
-    rf"[\s,]log_id={_QUOTE}[0-9]{{10}}{_QUOTE}[\s,]type="
+# Keys that CEF has too stand there behind the vendor's prefix (`FTNTFGTlogid=`). Two searches, each of one
+# pass: one pattern for both would look for the second from each of many firsts.
+_FIRST: Final = re.compile(rf"(?:^|[\s>,{{\"])(?:log_?id|eventtime|date)={_QUOTE}[0-9-]*")
+_SECOND: Final = re.compile(
+    rf"[\s,]type={_QUOTE}(?:traffic|event|utm|virus|webfilter|ips|attack|emailfilter|spam|anomaly|voip|dlp|"
+    rf"app-ctrl|waf|dns|ssh|ssl|cifs|gtp|http|contentlog|file-filter|icap|sctp-filter|virtual-patch|casb){_QUOTE}"
+    rf"[\s,]{{1,9}}subtype=|[\s,]log_id={_QUOTE}[0-9]{{10}}{_QUOTE}[\s,]{{1,9}}type="
 )
 _PROXY: Final = re.compile(
     rf"(?:^|[\s>,])(?:devid|device_id)={_QUOTE}FPX|[\s,]type={_QUOTE}http{_QUOTE}[\s,]+subtype="
@@ -38,7 +39,11 @@ _PROXY: Final = re.compile(
 def told(head: bytes) -> bool:
     """Whether at least half of the lines are of Fortinet's key=value logs."""
     lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-    return bool(lines) and 2 * sum(bool(_LINE.search(line)) for line in lines) >= len(lines)
+    return bool(lines) and 2 * sum(map(_fits, lines)) >= len(lines)
+
+
+def _fits(line: str) -> bool:
+    return bool(_FIRST.search(line) and _SECOND.search(line))
 
 
 def of_a_proxy(head: bytes) -> bool:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from sensors.sensor import Source
 
-_LINE: Final = re.compile(r'(?:^|[\s>])id=\S+ .*?\bsn=\S+ .*?\btime="[^"]*" .*?\b(?:fw|m|c)=')
+# Keys of every line, looked for one by one: together they would be from each of many firsts.
+_KEYS: Final = tuple(
+    map(re.compile, (r"(?:^|[\s>])id=\S", r"\ssn=\S", r'\stime="\d{4}-', r"\s(?:fw|c)=", r"\sm=\d"))
+)
 
 
 class SonicWall:
@@ -32,7 +35,7 @@ class SonicWall:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the name says nothing
         """Whether at least half of the lines have SonicOS' first keys."""
         lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-        return bool(lines) and 2 * sum(bool(_LINE.search(line)) for line in lines) >= len(lines)
+        return bool(lines) and 2 * sum(all(key.search(line) for key in _KEYS) for line in lines) >= len(lines)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line of another format is named as unread."""

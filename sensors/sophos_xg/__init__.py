@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from sensors.sensor import Source
 
-_LINE: Final = re.compile(
-    r'(?:^|[\s>])(?:device|device_name)="?[^"]*"?\s.*?\blog_id="?[0-9]{12}"?\s.*?\blog_type="'
+# Keys of every line, looked for one by one: together they would be from each of many firsts.
+_KEYS: Final = tuple(
+    map(re.compile, (r"(?:^|[\s>])device(?:_name)?=", r'\slog_id="?[0-9]{12}"?\s', r'\slog_type="'))
 )
 
 
@@ -36,7 +37,7 @@ class SophosXG:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the name says nothing
         """Whether at least half of the lines name a device, a log of twelve digits and its type."""
         lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
-        return bool(lines) and 2 * sum(bool(_LINE.search(line)) for line in lines) >= len(lines)
+        return bool(lines) and 2 * sum(all(key.search(line) for key in _KEYS) for line in lines) >= len(lines)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line of another format is named as unread."""
