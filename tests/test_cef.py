@@ -184,3 +184,4 @@ def test_netscaler_says_the_year_of_its_header_in_a_field() -> None:
     assert got["@timestamp"].isoformat() == "2025-06-13T00:21:28+00:00"
     assert (got["url.domain"], got["url.query"], got["http.request.method"]) == ("a.example", "p=1", "GET")
     assert got["log.syslog.hostname"] == "192.0.2.144"
+    assert got["molehunt.guess"] == ["zone"]

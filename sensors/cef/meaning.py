@@ -79,7 +79,7 @@ def timed(lines: pl.DataFrame, values: pl.DataFrame, source: Source, *first: str
     own = [values[name] for name in (*first, *tables["times"]) if name in values.columns]
     late = [values[name] for name in tables["late_times"] if name in values.columns]
     found = [moments(column, source) for column in own]
-    time, guess = _in_year(lines, values), lines["molehunt.guess"]
+    time, guess = _in_year(lines, values)
     if found:
         device = pl.select(pl.coalesce(found)).to_series().cast(TIME)
         said = pl.select(
@@ -101,18 +101,23 @@ def timed(lines: pl.DataFrame, values: pl.DataFrame, source: Source, *first: str
     return [time.cast(TIME).alias("@timestamp"), guess.alias("molehunt.guess")]
 
 
-def _in_year(lines: pl.DataFrame, values: pl.DataFrame) -> pl.Series:
-    """The header's time; NetScaler, whose header has no year, says it in a custom field."""
+def _in_year(lines: pl.DataFrame, values: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The header's time, and what of it is a guess; NetScaler says the year, which that lacks, in a field."""
     time = lines["@timestamp"]
     if "deviceCustomString5" not in values.columns or not (lines["vendor"] == "Citrix").any():
-        return time
+        return time, lines["molehunt.guess"]
     year = values["deviceCustomString5"].str.extract(r"^(20\d\d)$", 1).cast(pl.Int32)
     said = (lines["vendor"] == "Citrix") & lines["molehunt.guess"].list.contains("year") & year.is_not_null()
-    frame = pl.DataFrame({"time": time, "year": year, "said": said})
+    frame = pl.DataFrame({"time": time, "year": year, "said": said, "guess": lines["molehunt.guess"]})
     # By months: a 29 February of a year that has none is the 28th.
     months = (pl.col("year") - pl.col("time").dt.year()) * 12
     moved = pl.col("time").dt.offset_by(pl.concat_str(months.cast(pl.String), pl.lit("mo")))
-    return frame.select(pl.when("said").then(moved).otherwise("time").alias("time"))["time"]
+    left = pl.col("guess").list.set_difference(pl.lit(["year"], pl.List(pl.String)))
+    found = frame.select(
+        pl.when("said").then(moved).otherwise("time").alias("time"),
+        pl.when(~pl.col("said")).then("guess").when(left.list.len() > 0).then(left).alias("guess"),
+    )
+    return found["time"], found["guess"]
 
 
 def mapped(lines: pl.DataFrame, values: pl.DataFrame, source: Source) -> pl.DataFrame:
