@@ -19,12 +19,12 @@ _ROOM: Final = 65_536
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}]*\})'
 _META = (
     r'"(?:@odata\.\w+|kind|etag|next\w*|took|timed_out|_shards|_scroll_id|max_score|(?:total_?)?count|total'
-    r'|status|success)"'
+    r'|status|success|cursor|has_more|pagination|start|limit|length|_links)"'
 )
 # A page, as far as its first record: what services put around the array of records, then that array.
 PAGE: Final = (
-    rf'^\s*\{{\s*(?:{_META}\s*:\s*{_VALUE}\s*,\s*|"hits"\s*:\s*\{{\s*)*'
-    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|results|data|hits|entries|rows)"\s*:\s*\[\s*[{\]]'
+    rf'^\s*\{{\s*(?:{_META}\s*:\s*{_VALUE}\s*,\s*|"(?:hits|data|_embedded)"\s*:\s*\{{\s*)*'
+    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|results|data|hits|entries|rows|alerts|activities)"\s*:\s*\[\s*[{\]]'
 )
 _PAGE_BYTES = re.compile(PAGE.removeprefix("^").encode())
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:\s*')

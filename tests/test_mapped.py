@@ -49,7 +49,18 @@ def test_sessions_out_of_csv() -> None:
     assert (lost.line, lost.sample[:16]) == (8, "yesterday,CORP\\n")
 
 
-@pytest.mark.parametrize("wrapping", ["{}", '{{"items": [{}]}}', "[{}]"])
+@pytest.mark.parametrize(
+    "wrapping",
+    [
+        "{}",
+        "[{}]",
+        '{{"items": [{}]}}',
+        '{{"data": {{"items": [{}]}}}}',
+        '{{"cursor": "a", "has_more": true, "items": [{}]}}',
+        '{{"_embedded": {{"activities": [{}]}}, "_links": {{"next": 1}}}}',
+        '{{"alerts": [{}], "nextPageToken": "x"}}',
+    ],
+)
 def test_json_in_any_wrapping(wrapping: str) -> None:
     records = BEACON[1].decode().splitlines()
     text = "\n".join(records) if wrapping == "{}" else wrapping.format(",".join(records))
