@@ -120,7 +120,8 @@ def _events(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
     said = pl.col("status").str.to_lowercase()
     frame = frame.with_columns(
-        *urls.get_columns(),
+        *urls.drop("url.domain").get_columns(),
+        urls["url.domain"].fill_null(frame["site"]),
         ((hours * 3600 + minutes * 60 + seconds) * 1_000_000_000).alias("event.duration"),
         pl.coalesce("meant", pl.col("action").str.to_lowercase()).alias("event.action"),
         pl.when(said == "success")
@@ -138,6 +139,7 @@ def _events(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         pl.col("host").alias("observer.name"),
         pl.col("host").alias("observer.hostname"),
         pl.col("peer").alias("observer.ip"),
+        pl.col("peer").alias("also.ip"),
         pl.when(pl.col("kind").is_not_null()).then(0).cast(pl.Int64).alias("form"),
         pl.col("network.transport").str.to_lowercase(),
     )
@@ -151,10 +153,11 @@ def _events(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
     if frame["domain"].null_count() == frame.height:
         return done
-    domain = (
-        done["user.domain"].fill_null(frame["domain"]) if "user.domain" in done.columns else frame["domain"]
+    # Some messages name the domain beside the person.
+    return done.with_columns(
+        (done[name].fill_null(frame["domain"]) if name in done.columns else frame["domain"]).alias(name)
+        for name in ("user.domain", "source.user.domain")
     )
-    return done.with_columns(domain.alias("user.domain"))
 
 
 def _meanings(kinds: pl.DataFrame) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def settled(frame: pl.DataFrame, vendor: str, **constants: str) -> pl.DataFrame:
     """The ECS columns that follow from the parts: addresses, people, relations, and the header's.
 
     Args:
-        frame: has `body` and `text`; of `person`, `<side>.address`, `host`, `app`, `pid` what there is.
+        frame: has `body` and `text`; of `person`, `<side>.address`, `also.ip` (is related) what there is.
         vendor: root of the product's own fields.
         constants: columns of one value, `_` for `.`.
     """
@@ -146,7 +146,15 @@ def settled(frame: pl.DataFrame, vendor: str, **constants: str) -> pl.DataFrame:
     )
     frame = ecs.relations(
         frame,
-        ip=("source.ip", "source.nat.ip", "destination.ip", "destination.nat.ip", "client.ip", "server.ip"),
+        ip=(
+            "source.ip",
+            "source.nat.ip",
+            "destination.ip",
+            "destination.nat.ip",
+            "client.ip",
+            "server.ip",
+            "also.ip",
+        ),
         user=("user.name", "source.user.name", "user.target.name", "destination.user.name"),
         hosts=("host.name", "observer.name", "source.domain", "destination.domain", "url.domain"),
     )
