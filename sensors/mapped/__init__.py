@@ -104,7 +104,9 @@ class Mapped:
         for frame in delimited.records(source):
             rows = frame
             if not names:
-                names = _clean(delimited.first_rows(frame["text"][0].encode(), spec.delimiter, 1)[0])
+                head = str(frame["text"][0])
+                rows_of_head = delimited.first_rows(head.encode(), spec.delimiter, 1)
+                names = _clean(rows_of_head[0] if rows_of_head else head.split(spec.delimiter))
                 rows = frame.slice(1)
             if rows.height:
                 table = delimited.table(rows, names, spec.delimiter, source)
