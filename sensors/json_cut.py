@@ -19,12 +19,13 @@ _ROOM: Final = 65_536
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}]*\})'
 _META = (
     r'"(?:@odata\.\w+|kind|etag|next\w*|took|timed_out|_shards|_scroll_id|max_score|(?:total_?)?count|total'
-    r'|status|success|cursor|has_more|pagination|start|limit|length|_links)"'
+    r'|status|success|cursor|has_more|pagination|start|limit|length|_links|chunk_size)"'
 )
 # A page, as far as its first record: what services put around the array of records, then that array.
 PAGE: Final = (
     rf'^\s*\{{\s*(?:{_META}\s*:\s*{_VALUE}\s*,\s*|"(?:hits|data|_embedded)"\s*:\s*\{{\s*)*'
-    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|results|data|hits|entries|rows|alerts|activities)"\s*:\s*\[\s*[{\]]'
+    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|results|data|hits|entries|rows|alerts|activities|entities|logins'
+    r'|operation_logs|activity_logs|Report_Entry)"\s*:\s*\[\s*[{\]]'
 )
 _PAGE_BYTES = re.compile(PAGE.removeprefix("^").encode())
 _MEMBER = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:\s*')

@@ -153,8 +153,7 @@ def test_broken_input_is_read_or_named(data: st.DataObject) -> None:
     damaged = data.draw(broken(content))
     source = source_of(damaged)
     rows = events(mapped(path), source)
-    lines = [line for line in damaged.splitlines() if line.strip()]
-    if path is BEACON[0] and lines and not rows:
+    if path is BEACON[0] and b"{" in damaged and not rows:
         assert source.unread
 
 
