@@ -24,7 +24,7 @@ _META = (
 # A page, as far as its first record: what services put around the array of records, then that array.
 PAGE: Final = (
     rf'^\s*\{{\s*(?:{_META}\s*:\s*{_VALUE}\s*,\s*|"(?:hits|data|_embedded)"\s*:\s*\{{\s*)*'
-    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|results|data|hits|entries|rows|alerts|activities|entities|logins'
+    r'"(?:value|[Rr]ecords|[Ee]vents|logs|items|[Rr]esults|data|hits|entries|rows|alerts|activities|entities|logins'
     r'|operation_logs|activity_logs|Report_Entry)"\s*:\s*\[\s*[{\]]'
 )
 _PAGE_BYTES = re.compile(PAGE.removeprefix("^").encode())
