@@ -70,9 +70,22 @@ def mapped_by(paths: Iterable[Path]) -> list[Mapped]:
     Raises:
         click.ClickException: one of them cannot be used.
     """
+    paths = dict.fromkeys(path.resolve() for path in paths)
+    if not paths:
+        return []
     from sensors.mapped import MappingError, mapped  # noqa: PLC0415 - late, for speed
+    from sensors.sensor import sensors  # noqa: PLC0415 - late, for speed
 
-    try:
-        return [mapped(path) for path in paths]
-    except MappingError as error:
-        raise click.ClickException(str(error)) from error
+    taken = {sensor.name: "a sensor of molehunt's own" for sensor in sensors()}
+    found = []
+    for path in paths:
+        try:
+            mapping = mapped(path)
+        except MappingError as error:
+            raise click.ClickException(str(error)) from error
+        if mapping.name in taken:
+            message = f"{path}: {mapping.name!r} is {taken[mapping.name]} already; choose another name"
+            raise click.ClickException(message)
+        taken[mapping.name] = f"the name of {path}"
+        found.append(mapping)
+    return found

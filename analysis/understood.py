@@ -42,6 +42,7 @@ class Understood:
         first, last: the times of the events.
         datasets: events by `event.dataset`.
         fields: how many events have a value, by field; without those that every event has.
+        never: fields that a mapping file speaks of, and that no event has.
         lost: what could not be read.
     """
 
@@ -56,6 +57,7 @@ class Understood:
     last: datetime | None = None
     datasets: dict[str, int] = field(default_factory=dict)
     fields: dict[str, int] = field(default_factory=dict)
+    never: list[str] = field(default_factory=list)
     lost: list[Unread] = field(default_factory=list)
 
     def add(self, frame: pl.DataFrame) -> None:
@@ -91,6 +93,8 @@ def understood(
             found = Understood(source.path, sensor.name, said_of(sensor))
             for frame in intake.events(source, sensor):
                 found.add(frame)
+            may: frozenset[str] = getattr(sensor, "fields", frozenset())
+            found.never = sorted(name for name in may if not found.fields.get(name))
             found.lost = list(source.unread)
             found.unread = sum(each.count for each in source.unread)
             yield found
@@ -130,6 +134,7 @@ def _rows(found: Understood) -> Iterable[tuple[str, str]]:
     some = [f"{name} {found.fields[name]:,}" for name in ours if 0 < found.fields[name] < found.events]
     yield "in all", ", ".join(every)
     yield "in some", ", ".join(some)
+    yield "in none", ", ".join(found.never)
     yield (
         "unknown",
         f"{found.unknown:,} of a kind that is not known; kept with their text" if found.unknown else "",

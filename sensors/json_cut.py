@@ -19,7 +19,7 @@ _ROOM: Final = 65_536
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\{[^{}]*\})'
 _META = (
     r'"(?:@odata\.\w+|kind|etag|next\w*|took|timed_out|_shards|_scroll_id|max_score|(?:total_?)?count|total'
-    r'|status|success|cursor|has_more|pagination|start|limit|length|_links|chunk_size)"'
+    r'|status|success|cursor|has_more|pagination|start|limit|length|_links|chunk_size|meta|metadata|paging|page|links|summary)"'
 )
 # A page, as far as its first record: what services put around the array of records, then that array.
 PAGE: Final = (

@@ -109,6 +109,15 @@ def edited(tmp_path: Path, old: str, new: str, path: Path = GATE[0]) -> Path:
         ("source.ip: Client", "source.ip: {value: a, from: b}", "either `from:` or `value:`"),
         ("source.ip: Client", "source.ip: {from: Client, match: '('}", "no regular expression"),
         ("source.ip: Client", "source.ip: {from: Client, match: 'a'}", "needs a group"),
+        (
+            "source.ip: Client",
+            "source.ip: {from: Client, match: '(?<=a)(b)'}",
+            "regular expression that can run",
+        ),
+        ("source.ip: Client", "source.ip: {from: Client, split: ','}", "is for lists"),
+        ("event.category: [session]", "event.category: [sesion]", "'sesion' is no event.category of ECS"),
+        ("failure}, else: unknown", "failed}, else: unknown", "'failed' is no event.outcome"),
+        ("format: csv", "format: csv\nheader: [a, b, a]", "a name twice"),
         ("times: 1000000000", "times: many", "must be a number"),
         ("events:\n", "events: 5\nfield:\n", "unknown key 'field'; did you mean 'fields'"),
         ("name: acme_gate", "name: [", "while parsing"),
@@ -138,6 +147,51 @@ def test_a_header_of_ones_own_and_another_delimiter(tmp_path: Path) -> None:
     assert sensor.sniff(out.getvalue().encode(), "x.csv")
     assert len(events(sensor, source_of(out.getvalue()))) == 6
     assert not sensor.sniff(GATE[1], "x.csv")
+
+
+def test_names_of_mappings_are_their_own(tmp_path: Path) -> None:
+    one = edited(tmp_path, "name: acme_gate", "name: okta")
+    shown = run("events", FOLDER / "acme_gate.csv", "--mapping", one)
+    assert (shown.exit_code, "okta' is a sensor of molehunt's own already" in shown.stderr) == (1, True)
+    twice = tmp_path / "twice.yaml"
+    twice.write_bytes(GATE[0].read_bytes())
+    shown = run("events", FOLDER / "acme_gate.csv", "--mapping", GATE[0], "--mapping", twice)
+    assert (shown.exit_code, "choose another name" in shown.stderr) == (1, True)
+    assert run("events", FOLDER / "acme_gate.csv", "--mapping", GATE[0], "--mapping", GATE[0]).exit_code == 3
+
+
+def test_awkward_values(tmp_path: Path) -> None:
+    path = tmp_path / "awkward.yaml"
+    path.write_text(
+        "name: awkward\nformat: json\nclaims: {has: [actor, when]}\ntime: {from: when}\n"
+        "fields:\n  source.ip: ips\n  user.name: {from: actor.name, values: {'-': null}}\n"
+        "  source.bytes: sent\n  user.email: actor.mial\n",
+        "utf-8",
+    )
+    records = [
+        {
+            "when": 1791187272000,
+            "actor": {"name": "ann"},
+            "ips": ["198.51.100.2", "10.0.0.9"],
+            "sent": "1,234",
+        },
+        {"when": 1791187273000, "actor": {"name": "-"}, "ips": "n/a"},
+        {"when": 1791187274000, "actor": {"name": "bob"}, "ips": []},
+        {"when": 1791187275000, "ips": "198.51.100.3"},
+    ]
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps({"meta": {"page": 1}, "data": {"items": records}}), "utf-8")
+    source = source_of(log.read_text("utf-8"))
+    sensor = mapped(path)
+    rows = events(sensor, source)
+    assert [(row.get("source.ip"), row.get("user.name")) for row in rows] == [
+        ("198.51.100.2", "ann"), (None, None), (None, "bob"),
+    ]  # fmt: skip
+    assert rows[0]["source.bytes"] == 1234
+    assert [lost.reason for lost in source.unread] == ["not a record that awkward.yaml claims"]
+    assert not sensor.sniff(log.read_bytes(), "x")  # the last record is not of this format
+    log.write_text(json.dumps(records[:3]), "utf-8")
+    assert "in none   user.email" in run("events", log, "--explain", "--mapping", path).stdout
 
 
 def test_files_put_together_repeat_their_header() -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sensors import delimited, json_table
-from sensors.json_table import text
 from sensors.losses import name_lost
 from sensors.mapped import columns
 from sensors.mapped.spec import MappingError, Spec, load
@@ -51,6 +50,11 @@ class Mapped:
         self.version = version
         self._spec = spec
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields of ECS that it may give."""
+        return frozenset(self._spec.fields) | {name for _, given in self._spec.events for name in given}
+
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records have the fields, and say what the mapping asks of them."""
         return self._claims_csv(head) if self._spec.delimiter else self._claims_json(head)
@@ -67,7 +71,7 @@ class Mapped:
     def _claims_csv(self, head: bytes) -> bool:
         spec = self._spec
         rows = delimited.first_rows(head, spec.delimiter)
-        names = list(spec.header)
+        names = _clean(list(spec.header))
         if not names and rows:
             names = _clean(rows.pop(0))
         if not names or not {*spec.has, *spec.where} <= set(names):
@@ -96,11 +100,11 @@ class Mapped:
         if not spec.delimiter:
             for frame in json_table.records(source):
                 table = json_table.table(frame, source)
-                has = [text(table, path).is_not_null() for path in spec.has]
+                has = [columns.has(table, path) for path in spec.has]
                 fits = pl.all_horizontal([*has, columns.fits(table, spec.where)])
-                yield json_table.kept(table, fits, source, f"not a record of {spec.name}")
+                yield json_table.kept(table, fits, source, f"not a record that {self.path.name} claims")
             return
-        names = list(spec.header)
+        names = _clean(list(spec.header))
         for frame in delimited.records(source):
             rows = frame
             if not names:
@@ -113,7 +117,10 @@ class Mapped:
                 again = pl.all_horizontal(pl.col(name) == name for name in names)
                 table = table.filter(~again.fill_null(value=False))  # files that were put together
                 yield json_table.kept(
-                    table, columns.fits(table, spec.where), source, f"not a record of {spec.name}"
+                    table,
+                    columns.fits(table, spec.where),
+                    source,
+                    f"not a record that {self.path.name} claims",
                 )
 
     def _events(self, table: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -151,5 +158,6 @@ def _clean(names: list[str]) -> list[str]:
         if clean.casefold() in delimited.PLACE:
             clean = f"record.{clean}"
         seen[clean] = seen.get(clean, 0) + 1
-        found.append(clean if seen[clean] == 1 else f"{clean}.{seen[clean]}")
+        again = clean if seen[clean] == 1 else f"{clean}.{seen[clean]}"
+        found.append(again if again not in found else f"column.{place}")
     return found

@@ -30,6 +30,12 @@ def fits(table: pl.DataFrame, where: Where) -> pl.Expr:
     return reduce(and_, asked, pl.lit(value=True))
 
 
+def has(table: pl.DataFrame, path: str) -> pl.Expr:
+    """Whether a record has the field, be it a value or an object."""
+    inside = [pl.col(name).is_not_null() for name in table.columns if name.startswith(f"{path}.")]
+    return pl.any_horizontal([text(table, path).is_not_null(), *inside])
+
+
 def moments(table: pl.DataFrame, spec: Spec, zone: tzinfo) -> pl.Series:
     """`@timestamp`: a time that names no zone is of the mapping's, or else of `zone`."""
     raw = _of(table, {"raw": text(table, *spec.time)})
@@ -84,6 +90,9 @@ def _value(table: pl.DataFrame, origin: Origin, name: str) -> pl.Expr:
     if want == _TEXTS and not origin.split and not origin.match:
         return pl.coalesce(json_table.texts(table, path) for path in origin.paths)
     value = text(table, *origin.paths)
+    if want != _TEXTS and not origin.match:  # of an array, the first
+        first = pl.coalesce(json_table.texts(table, path).list.first() for path in origin.paths)
+        value = pl.when(value.str.starts_with("[")).then(first).otherwise(value)
     if origin.match:
         value = value.str.extract(origin.match, 1)
     if origin.lower:
@@ -98,7 +107,7 @@ def _value(table: pl.DataFrame, origin: Origin, name: str) -> pl.Expr:
     if want == _TEXTS:
         parts = value.str.split(origin.split) if origin.split else pl.concat_list(value)
         return parts.list.eval(pl.element().str.strip_chars(" "))
-    return value
+    return pl.when(ecs.is_ip(value)).then(value) if name.endswith(".ip") else value
 
 
 def _typed(frame: pl.DataFrame, zone: tzinfo) -> pl.DataFrame:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import polars as pl
 import yaml
 
 from sensors import schema
@@ -22,6 +26,7 @@ _KEYS: Final = (
 )  # fmt: skip
 _SOURCE_KEYS: Final = ("from", "value", "values", "else", "match", "times", "split", "lower")
 _DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
+_NOTHING: Final = ("", "null", "~")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 
 
@@ -36,7 +41,7 @@ class Origin:
     Attributes:
         paths: raw fields; the first that has a value counts.
         value: what it always is, if there are no `paths`.
-        values: what raw values mean; others are `other`, or kept if that is None.
+        values: what raw values mean, None for nothing; others are `other`, or kept if that is None.
         match: a regular expression whose first group is taken.
         times: a factor for numbers.
         split: what stands between the elements of a list.
@@ -45,7 +50,7 @@ class Origin:
 
     paths: tuple[str, ...] = ()
     value: tuple[str, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | None] = field(default_factory=dict)
     other: str | None = None
     match: str = ""
     times: float | None = None
@@ -91,7 +96,9 @@ def load(path: Path) -> Spec:
     try:
         # Every scalar a text: raw logs say `yes`, `0755` and `12:30`, which YAML would make something else.
         raw = yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506 - makes texts, lists and maps
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise MappingError(f"{path}: it is nested too deeply") from None
+    except (OSError, yaml.YAMLError, ValueError) as error:
         raise MappingError(f"{path}: {' '.join(str(error).split())}") from error
     try:
         return _spec(_mapping(raw, "the file"))
@@ -118,11 +125,14 @@ def _spec(raw: Mapping[str, Any]) -> Spec:
     if time_format is not None and not isinstance(time_format, str):
         raise MappingError("`time.format:` must be a text such as '%d/%m/%Y %H:%M:%S'")
     fields = _origins(raw.get("fields"), "fields")
+    header = _texts(raw.get("header"), "header")
+    if len(set(header)) < len(header):
+        raise MappingError("`header:` has a name twice; every field needs one of its own")
     return Spec(
         name=name,
         dataset=str(raw.get("dataset") or f"{name}.log"),
         delimiter=_delimiter(raw),
-        header=_texts(raw.get("header"), "header"),
+        header=header,
         has=has,
         where=where,
         time=paths,
@@ -175,7 +185,23 @@ def _origins(raw: object, at: str) -> dict[str, Origin]:
             meant = f"; did you mean {near[0]!r}?" if near else "; names are those of ECS"
             raise MappingError(f"`{at}`: {name!r} is no field{meant}") from None
         found[name] = _origin(given, f"{at}.{name}")
+        _fits(name, found[name], f"{at}.{name}")
     return found
+
+
+def _fits(name: str, origin: Origin, at: str) -> None:
+    """Whether ECS knows the words that a field is given, and a list is what is split.
+
+    Raises:
+        MappingError: it does not, or it is not.
+    """
+    if origin.split and schema.dtype(name) != pl.List(pl.String()):
+        raise MappingError(f"`{at}.split:` is for lists; {name} has one value")
+    words = _words().get(name, ())
+    given = [*origin.value, *(word for word in origin.values.values() if word), *filter(None, [origin.other])]
+    for word in given if words else ():
+        if word not in words:
+            raise MappingError(f"`{at}`: {word!r} is no {name} of ECS; there are {', '.join(words)}")
 
 
 def _origin(given: object, at: str) -> Origin:
@@ -188,8 +214,10 @@ def _origin(given: object, at: str) -> Origin:
     match = str(given.get("match") or "")
     try:
         groups = re.compile(match).groups if match else 1
-    except re.error as error:
-        raise MappingError(f"`{at}.match:` is no regular expression: {error}") from error
+        pl.Series([""]).str.extract(match or "()", min(groups, 1))
+    except (re.error, pl.exceptions.ComputeError) as error:
+        told = str(error).splitlines()[-1].strip()
+        raise MappingError(f"`{at}.match:` is no regular expression that can run: {told}") from error
     if not groups:
         raise MappingError(f"`{at}.match:` needs a group in round brackets: what is to be taken")
     try:
@@ -199,8 +227,15 @@ def _origin(given: object, at: str) -> Origin:
     values = _mapping(given.get("values"), f"{at}.values")
     if not all(isinstance(meant, str) for meant in values.values()):
         raise MappingError(f"`{at}.values:` must give one text for each raw value")
+    values = {raw: None if meant in _NOTHING else meant for raw, meant in values.items()}
     lower = given.get("lower") == "true"
     return Origin(paths, value, values, given.get("else"), match, times, given.get("split") or "", lower)
+
+
+@cache
+def _words() -> dict[str, list[str]]:
+    """The words that ECS allows, by field."""
+    return tomllib.loads((files("sensors.mapped") / "words.toml").read_text("utf-8"))
 
 
 def _where(raw: object, at: str) -> dict[str, tuple[str, ...]]:
