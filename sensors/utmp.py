@@ -26,6 +26,7 @@ _RECORDS: Final = 16_384  # in one batch
 _SNIFFED: Final = 40
 _LAST_TYPE: Final = 9
 _LOGIN: Final = 7
+_YEAR_2100: Final = 4_102_444_800  # seconds since 1970
 _MILLION: Final = 1_000_000
 # By type (utmp.h): action, category, type of the event, and what it is to a session.
 TYPES: Final = {
@@ -76,7 +77,13 @@ class Utmp:
             whole = len(blob) // layout.itemsize * layout.itemsize
             if whole:
                 frame = _events(np.frombuffer(blob[:whole], layout), offset, layout.itemsize, source)
-                yield ecs.only(sessions.joined(frame, "utmp"), "utmp")
+                strange = frame.filter(pl.col("@timestamp").is_null())
+                if strange.height:
+                    first = int(strange["log.offset"][0])
+                    source.lost("a time that no clock shows", offset=first, count=strange.height)
+                    frame = frame.filter(pl.col("@timestamp").is_not_null())
+                if frame.height:
+                    yield ecs.only(sessions.joined(frame, "utmp"), "utmp")
             if whole < len(blob):
                 source.lost("half a record at the end", offset=offset + whole)
             offset += len(blob)
@@ -122,14 +129,17 @@ def _events(records: np.ndarray[Any, Any], offset: int, size: int, source: Sourc
         for name in ("line", "id", "user", "host")
     }
     number = np.arange(len(records), dtype=np.int64)
-    micros = records["seconds"].astype(np.int64) * _MILLION + records["micros"].astype(np.int64)
+    seconds = records["seconds"].astype(np.int64)
+    possible = (seconds >= 0) & (seconds < _YEAR_2100) & (records["micros"] >= 0)
+    micros = np.where(possible, seconds, 0) * _MILLION + records["micros"].astype(np.int64)
+    times = pl.select(pl.when(pl.Series(possible)).then(pl.Series(micros))).to_series().cast(TIME)
     frame = pl.DataFrame(
         {
             **texts,
             "log.offset": offset + number * size,
             "kind": records["type"].astype(np.int64),
             "process.pid": records["pid"].astype(np.int64),
-            "@timestamp": pl.Series(micros).cast(TIME),
+            "@timestamp": times,
             "addr": _addresses(records["addr"]),
         }
     ).with_columns(pl.when(pl.col(name) != "").then(name) for name in texts)

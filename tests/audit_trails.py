@@ -25,7 +25,13 @@ def claimed(path: Path) -> list[str]:
 
 
 def accounted(sensor: Sensor, source: Source) -> bool:
-    """Whether reading gives events or names what it could not read, all in types of the schema."""
+    """Whether reading gives events or names what it could not read, all in types of the schema.
+
+    What is nothing but the brackets of an empty list has neither.
+    """
+    with source.open() as stream:
+        if not stream.read().strip(b"[], \t\r\n"):
+            return True
     height = sum(schema.conform(frame).height for frame in sensor.read(source))
     return height + sum(unread.count for unread in source.unread) >= 1
 
