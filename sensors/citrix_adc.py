@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from sensors import framing, message_forms, syslog, zones
-from sensors.losses import name_lost
 from sensors.schema import TIME
 from sensors.url import url_columns
 
@@ -56,15 +55,12 @@ class CitrixAdc:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per message; a line of another form with a syslog time keeps its text."""
-        clock = syslog.Clock(source)
-        for lines in syslog.records(source):
-            frame = _parted(lines, source)
-            strange = frame["@timestamp"].is_null()
-            if strange.any():
-                name_lost(frame.filter(strange), "neither a syslog time nor NetScaler's form", source)
-                frame = frame.filter(~strange)
-            if frame.height:
-                yield _events(clock.fill(frame), source)
+        yield from syslog.events(
+            source,
+            lambda lines: _parted(lines, source),
+            lambda frame: _events(frame, source),
+            "neither a syslog time nor NetScaler's form",
+        )
 
 
 def _moment(text: pl.Series, gmt: pl.Series, source: Source) -> pl.Series:

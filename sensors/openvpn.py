@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import framing, message_forms, pfsense_lines, syslog
-from sensors.losses import name_lost
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
@@ -69,15 +68,7 @@ class OpenVpn:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line of unknown wording is an event with its text."""
-        clock = syslog.Clock(source)
-        for lines in syslog.records(source):
-            frame = _headed(lines)
-            strange = frame["@timestamp"].is_null() & frame["app"].is_null()
-            if strange.any():
-                name_lost(frame.filter(strange), "neither a time nor OpenVPN's name", source)
-                frame = frame.filter(~strange)
-            if frame.height:
-                yield _events(clock.fill(frame))
+        yield from syslog.events(source, _headed, _events, "neither a time nor OpenVPN's name", "app")
 
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:

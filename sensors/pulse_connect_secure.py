@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import framing, message_forms, syslog
-from sensors.losses import name_lost
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -60,15 +59,12 @@ class PulseConnectSecure:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per message; a line in a claimed file with a time but no user part keeps its text."""
-        clock = syslog.Clock(source)
-        for lines in syslog.records(source):
-            frame = _parted(lines, source)
-            strange = frame["@timestamp"].is_null()
-            if strange.any():
-                name_lost(frame.filter(strange), "neither a syslog time nor Connect Secure's form", source)
-                frame = frame.filter(~strange)
-            if frame.height:
-                yield _events(clock.fill(frame))
+        yield from syslog.events(
+            source,
+            lambda lines: _parted(lines, source),
+            _events,
+            "neither a syslog time nor Connect Secure's form",
+        )
 
 
 def _parted(lines: pl.DataFrame, source: Source) -> pl.DataFrame:

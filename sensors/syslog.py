@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import framing, zones
+from sensors.losses import name_lost
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sensors.sensor import Source
 
@@ -120,6 +121,35 @@ def common(frame: pl.DataFrame) -> list[pl.Expr]:
         if frame["priority"].null_count() < frame.height
         else []
     )
+
+
+def events(
+    source: Source,
+    parted: Callable[[pl.DataFrame], pl.DataFrame],
+    mapped: Callable[[pl.DataFrame], pl.DataFrame],
+    reason: str,
+    proof: str | None = None,
+) -> Iterator[pl.DataFrame]:
+    """An event per record of a source; a record without a time is still one if it has the product's `proof`.
+
+    Args:
+        source: what is read.
+        parted: takes frames of `records` apart; rows and their order stay.
+        mapped: makes events of what `parted` gave.
+        reason: said of records with neither a time nor a proof, which are named as unread.
+        proof: a column that only the product's own records have a value in.
+    """
+    clock = Clock(source)
+    for lines in records(source):
+        frame = parted(lines)
+        strange = frame["@timestamp"].is_null()
+        if proof is not None:
+            strange &= frame[proof].is_null()
+        if strange.any():
+            name_lost(frame.filter(strange), reason, source)
+            frame = frame.filter(~strange)
+        if frame.height:
+            yield mapped(clock.fill(frame))
 
 
 class Clock:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import framing, message_forms, syslog
-from sensors.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,15 +43,7 @@ class WireGuard:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line of another program is an event with its text."""
-        clock = syslog.Clock(source)
-        for lines in syslog.records(source):
-            frame = _headed(lines)
-            strange = frame["@timestamp"].is_null() & frame["app"].is_null()
-            if strange.any():
-                name_lost(frame.filter(strange), "neither a time nor WireGuard's name", source)
-                frame = frame.filter(~strange)
-            if frame.height:
-                yield _events(clock.fill(frame))
+        yield from syslog.events(source, _headed, _events, "neither a time nor WireGuard's name", "app")
 
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,6 @@ import polars as pl
 
 from sensors import framing, message_forms, syslog
 from sensors.juniper_srx.columns import derived
-from sensors.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +48,9 @@ class JuniperSrx:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per message; a message of an unknown tag keeps its header and text."""
-        clock = syslog.Clock(source)
-        for lines in syslog.records(source):
-            frame = _headed(lines)
-            strange = frame["@timestamp"].is_null() & frame["app"].is_null()
-            if strange.any():
-                name_lost(frame.filter(strange), "neither a syslog time nor the name of a daemon", source)
-                frame = frame.filter(~strange)
-            if frame.height:
-                yield _events(clock.fill(frame))
+        yield from syslog.events(
+            source, _headed, _events, "neither a syslog time nor the name of a daemon", "app"
+        )
 
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
