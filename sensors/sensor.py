@@ -111,7 +111,11 @@ class Source:
 
 
 class Sensor(Protocol):
-    """One product's format."""
+    """One product's format.
+
+    A sensor of a format that many products share may have `last_resort = True`: it then takes only what no
+    other sensor takes.
+    """
 
     name: str
 
@@ -154,4 +158,5 @@ def claims(head: bytes, name: str, failed: list[str] | None = None) -> list[Sens
         except Exception as error:  # noqa: BLE001 - hostile content must not end an unattended night
             if failed is not None:
                 failed.append(f"{sensor.name} ({type(error).__name__}: {error})")
-    return found
+    own = [sensor for sensor in found if not getattr(sensor, "last_resort", False)]
+    return own or found

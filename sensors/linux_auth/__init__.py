@@ -59,11 +59,22 @@ class LinuxAuth:
                 name_lost(frame.filter(strange), "neither a syslog time nor the name of a program", source)
                 frame = frame.filter(~strange)
             if frame.height:
-                yield _events(clock.fill(frame))
+                yield events(clock.fill(frame))
 
 
-def _events(frame: pl.DataFrame) -> pl.DataFrame:
-    app = frame["app"].str.replace(r"^.*/", "").str.replace(r"\(.*\)$", "").str.to_lowercase()
+def known(frame: pl.DataFrame) -> pl.Series:
+    """Which records, taken apart by `syslog.fields`, are of a program whose words are known, or PAM's."""
+    said = frame["body"].str.contains(_PAM).fill_null(value=False)
+    return said | _program(frame["app"]).is_in(list(programs())).fill_null(value=False)
+
+
+def _program(app: pl.Series) -> pl.Series:
+    return app.str.replace(r"^.*/", "").str.replace(r"\(.*\)$", "").str.to_lowercase()
+
+
+def events(frame: pl.DataFrame) -> pl.DataFrame:
+    """Records, taken apart by `syslog.fields`, as ECS."""
+    app = _program(frame["app"])
     body = frame["body"].str.replace(
         r"^\[ID [0-9]+ [a-z0-9.]+\] |^kernel:\[[^\]]*\]: ", ""
     )  # Solaris; journal
