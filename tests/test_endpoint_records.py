@@ -1,0 +1,65 @@
+"""Endpoint products read by tables: a sample of each with every kind of record, hostile copies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from json_sensors import broken
+from text_sensors import SAMPLES, events, golden, sample_lines, source_of
+
+from sensors import carbon_black_cloud, carbonblack_edr, cisco_secure_endpoint, schema
+from sensors.endpoint_records import kinds
+from sensors.sensor import claims
+
+if TYPE_CHECKING:
+    from sensors.endpoint_records import EndpointRecords
+
+ALL = (carbon_black_cloud.SENSOR, carbonblack_edr.SENSOR, cisco_secure_endpoint.SENSOR)
+EACH = pytest.mark.parametrize("sensor", ALL, ids=lambda sensor: sensor.name)
+
+
+@EACH
+def test_samples_give_the_golden_events(sensor: EndpointRecords) -> None:
+    golden(sensor, sensor.name)
+
+
+@EACH
+def test_samples_have_every_kind_and_are_claimed_once(sensor: EndpointRecords) -> None:
+    told = set()
+    for path in (SAMPLES / sensor.name).iterdir():
+        assert [found.name for found in claims(path.read_bytes(), path.name)] == [sensor.name], path
+        source = source_of(path.read_bytes())
+        told |= {row["event.dataset"] for row in events(sensor, source)}
+        assert source.unread == []
+    assert told == {kind["dataset"] for kind in kinds(sensor.table).values()}
+
+
+@EACH
+def test_kinds_may_be_mixed_and_keep_their_order(sensor: EndpointRecords) -> None:
+    lines = sample_lines(sensor.name)
+    lines = lines[1::2] + lines[::2]
+    rows = events(sensor, source_of("\n".join([*lines, '{"of":"another product"}', '{"half'])))
+    assert [row["log.file.line"] for row in rows] == list(range(1, len(lines) + 1))
+
+
+@EACH
+def test_what_is_no_record_of_the_product_is_named(sensor: EndpointRecords) -> None:
+    first = sample_lines(sensor.name)[0]
+    source = source_of(f'{first}\n{{"of":"another product"}}\n{first[:40]}\n{first}')
+    assert len(events(sensor, source)) == 2
+    assert sorted(entry.line or 0 for entry in source.unread) == [2, 3]
+    assert not sensor.sniff(b'{"type":"login","timestamp":1}\n{"id":1,"user":"x"}', "x.json")
+
+
+@EACH
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_broken_input_never_stops_and_never_vanishes(sensor: EndpointRecords, data: st.DataObject) -> None:
+    paths = sorted((SAMPLES / sensor.name).iterdir())
+    content = data.draw(broken(data.draw(st.sampled_from(paths)).read_bytes()))
+    source = source_of(content)
+    height = sum(schema.conform(frame).height for frame in sensor.read(source))
+    assert height + sum(unread.count for unread in source.unread) >= 1
