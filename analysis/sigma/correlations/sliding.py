@@ -216,65 +216,6 @@ def summed(oldest: Array, behind: Array, value: Array, stack: Array, total: Arra
         number[row] = held
 
 
-def ranked(  # noqa: C901 - a compiled loop cannot call its parts, unless they stand inside it
-    oldest: Array, behind: Array, starts: Array, rank: Array, ascending: Array, part: float, measured: Array
-) -> None:
-    """The quantile of the numbers that each window holds, interpolated; NaN if it holds none.
-
-    A Fenwick tree (P. M. Fenwick, 1994) over the ranks of a group's numbers: one that comes or goes costs
-    the logarithm of how many the group has.
-
-    Args:
-        oldest: first row of each window.
-        behind: row behind its last.
-        starts: where each group begins, and the number of events.
-        rank: of each event's number among those of its group, from 1; 0 where it has none.
-        ascending: the numbers of each group in order of rank, from where the group begins.
-        part: which quantile, 0 to 1.
-        measured: filled.
-    """
-
-    def change(tree: Array, slot: int, by: int) -> int:
-        if slot == 0:
-            return 0
-        while slot < len(tree):
-            tree[slot] += by
-            slot += slot & -slot
-        return by
-
-    def ranks(tree: Array, wanted: int) -> int:
-        slot = 0
-        step = 1
-        while step * 2 < len(tree):
-            step *= 2
-        while step > 0:
-            if slot + step < len(tree) and tree[slot + step] < wanted:
-                slot += step
-                wanted -= tree[slot]
-            step >>= 1
-        return slot
-
-    for group in range(len(starts) - 1):
-        tree = np.zeros(starts[group + 1] - starts[group] + 1, np.int64)
-        low = high = starts[group]
-        held = 0
-        for row in range(starts[group], starts[group + 1]):
-            for new in range(high, behind[row]):
-                held += change(tree, rank[new], 1)
-            high = behind[row]
-            for old in range(low, oldest[row]):
-                held += change(tree, rank[old], -1)
-            low = oldest[row]
-            if held == 0:
-                measured[row] = np.nan
-                continue
-            place = (held - 1) * part
-            below = int(place)
-            smaller = ascending[starts[group] + ranks(tree, below + 1)]
-            larger = ascending[starts[group] + ranks(tree, min(below + 2, held))]
-            measured[row] = smaller + (larger - smaller) * (place - below)
-
-
 def seen(oldest: Array, behind: Array, rule: Array, rules: int, number: Array, which: Array) -> None:
     """Which rules each window has events of.
 

@@ -27,6 +27,7 @@ import numpy as np
 from analysis.sigma.correlations import sliding
 from analysis.sigma.correlations.correlation import COMPARED, TEMPORAL, Correlation
 from analysis.sigma.correlations.expression import Absent, Either, Every, Seen, alternatives
+from analysis.sigma.correlations.quantile import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,25 +193,12 @@ def _measured(rows: _Rows, items: Counted, order: Array, correlation: Correlatio
     if kind in ("value_median", "value_percentile"):
         half = 50.0
         part = (half if correlation.percentile is None else correlation.percentile) / 100
-        return _quantile(rows, value, part)
+        return quantiles(rows.oldest, rows.behind, rows.starts, value, part)
     total, number = rows.number(), np.empty(len(rows), np.int64)
     stack = np.empty((len(rows), 2), np.float64)
     sliding.loop(sliding.summed, len(rows))(rows.oldest, rows.behind, value, stack, total, number)
     divided = number if kind == "value_avg" else np.ones_like(number)
     return np.where(number > 0, total / np.maximum(divided, 1), np.nan)
-
-
-def _quantile(rows: _Rows, value: Array, part: float) -> Array:
-    group = np.repeat(np.arange(len(rows.starts) - 1), np.diff(rows.starts))
-    by_size = np.lexsort((value, group))  # NaN is the largest
-    rank = np.empty(len(rows), np.int64)
-    rank[by_size] = np.arange(len(rows)) - rows.starts[group] + 1
-    rank[np.isnan(value)] = 0
-    measured = rows.number()
-    sliding.loop(sliding.ranked, len(rows))(
-        rows.oldest, rows.behind, rows.starts, rank, value[by_size], part, measured
-    )
-    return measured
 
 
 def _within(rows: _Rows, measured: Array, correlation: Correlation) -> Array:
