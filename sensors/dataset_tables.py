@@ -9,7 +9,8 @@ the objects of an array), `{from, where}` (if other paths say so), `{from, value
 
 `rules`, or the list of that name under `[rules]`, look at `event.action`, or at the path that `judge` names;
 the first whose `match` is found says category, type and outcome, and `add` puts a word behind the types.
-`outcome` is a path whose value says how it ended.
+`outcome` is a path whose value says how it ended. `use` names sets of fields under `[fields]` that several
+datasets share. What is `weak` tells records beside others of the vendor, but no file.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ WAYS: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
     "milliseconds": _scaled(1e6),
     "seconds": _scaled(1e9),
     "mailbox": mailbox,
+    "mail": lambda value: pl.when(value.str.contains("@")).then(value),
+    "dashed": lambda value: value.str.to_lowercase().str.replace_all(r"\s+", "-"),
     "severity": lambda value: value.str.to_lowercase().replace_strict(
         _SEVERITIES, default=None, return_dtype=pl.Int64
     ),
@@ -153,6 +156,7 @@ class Dataset:
     outcome: str = ""
     said: tuple[str, ...] = ()
     flow: bool = False
+    weak: bool = False
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
 
@@ -190,12 +194,14 @@ class DatasetTables:
     def __post_init__(self) -> None:
         """Reads the table."""
         raw = tomllib.loads((files("sensors") / self.file).read_text("utf-8"))
-        self.datasets = tuple(_dataset(table, raw.get("rules", {})) for table in raw["dataset"])
+        self.datasets = tuple(
+            _dataset(table, raw.get("rules", {}), raw.get("fields", {})) for table in raw["dataset"]
+        )
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are of one of the datasets."""
         records = json_table.peek(head)
-        known = sum(any(one.is_of(record) for one in self.datasets) for record in records)
+        known = sum(any(one.is_of(record) for one in self.datasets if not one.weak) for record in records)
         return known * 2 > len(records)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
@@ -222,11 +228,18 @@ def _fixed(table: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def _dataset(table: dict[str, Any], shared: Mapping[str, list[dict[str, Any]]]) -> Dataset:
+def _dataset(
+    table: dict[str, Any],
+    shared: Mapping[str, list[dict[str, Any]]],
+    sets: Mapping[str, dict[str, Any]],
+) -> Dataset:
+    """A dataset as the table writes it; it may use rules and sets of fields that several share."""
+    named = {name: given for use in table.pop("use", ()) for name, given in sets[use].items()}
+    named |= table.get("fields", {})
     rules = table.get("rules", [])
     rules = shared[rules] if isinstance(rules, str) else rules
     made = _fixed(table) | {"rules": tuple(Rule(**_fixed(rule)) for rule in rules)}
-    made["fields"] = tuple(_field(name, given) for name, given in table["fields"].items())
+    made["fields"] = tuple(_field(name, given) for name, given in named.items())
     made["related"] = _RELATED | _fixed(table.get("related", {}))
     return Dataset(**made)
 
