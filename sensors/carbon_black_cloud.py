@@ -51,9 +51,7 @@ def _names(frame: pl.DataFrame, kind: str) -> list[pl.Expr]:
         host.alias("host.hostname"),
         host.alias("host.name"),
         person.str.extract(r"([^\\]+)$", 1).alias("user.name"),
-        pl.coalesce(person.str.extract(r"^(.+)\\", 1), device.str.extract(r"^(.+)\\", 1)).alias(
-            "user.domain"
-        ),
+        pl.coalesce(domain).alias("user.domain"),
         pl.when(person.str.contains(r"^[^@\\]+@[^@\\]+$")).then(person).alias("user.email"),
     ]
 

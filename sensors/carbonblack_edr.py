@@ -34,10 +34,13 @@ def _more(frame: pl.DataFrame, kind: str) -> list[pl.Expr]:  # noqa: ARG001 - th
         "local": (address(text(frame, "local_ip")), integer(frame, "local_port")),
         "remote": (address(text(frame, "remote_ip", "ipaddress")), integer(frame, "remote_port", "port")),
     }
+    person = pl.coalesce(doc("username"), text(frame, "username"))
     ioc = text(frame, "ioc_type").str.to_lowercase()
     value = text(frame, "ioc_value")
     return [
         action.alias("event.action"),
+        person.str.extract(r"([^\\]+)$", 1).alias("user.name"),
+        person.str.extract(r"^(.+)\\", 1).alias("user.domain"),
         pl.coalesce(
             text(frame, "file_path"), seen_last, pl.when(action.str.ends_with("filemod")).then(path)
         ).alias("file.path"),

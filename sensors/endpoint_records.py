@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs, json_table, schema
+from sensors import command_line, ecs, json_table, schema, syslog
 from sensors.audit_records import told_by
 from sensors.json_table import objects, text, texts, time
 from sensors.mapping import address
@@ -57,6 +57,7 @@ class EndpointRecords:
         more: given shredded records and their kind, further columns, which replace the table's.
         after: given the events of a kind, the same with what follows from their columns.
         nested: paths that hold JSON as text.
+        timeless: whether a record without a time is an event, at the time of the one before it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class EndpointRecords:
     more: Callable[[pl.DataFrame, str], list[pl.Expr]] | None = None
     after: Callable[[pl.DataFrame, str], pl.DataFrame] | None = None
     nested: tuple[str, ...] = ()
+    timeless: bool = False
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are of one of the product's kinds."""
@@ -81,9 +83,11 @@ class EndpointRecords:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
+        clock = syslog.Clock(source)
         for frame in json_table.records(source):
             table = json_table.opened(json_table.table(frame, source), *self.nested)
-            yield from self.events(table, source)
+            for made in self.events(table, source):
+                yield clock.fill(_guessable(made)) if self.timeless else made
 
     def events(self, table: pl.DataFrame, source: Source) -> Iterator[pl.DataFrame]:
         """The events of shredded records, if there are any."""
@@ -94,17 +98,15 @@ class EndpointRecords:
         parts = []
         for (kind,), rows in known.partition_by("~kind", as_dict=True, maintain_order=True).items():
             made = self._mapped(rows, str(kind))
-            # The place and text of the record stand beside the event, for what has no time.
             dated = made["@timestamp"].is_not_null()
-            if not dated.all():
+            if not self.timeless and not dated.all():
                 json_table.kept(rows, pl.lit(dated), source, "the record has no time")
                 made = made.filter(dated)
             if made.height:
                 parts.append(ecs.only(made, self.vendor))
-        if len(parts) == 1:
-            yield parts[0]
-        elif parts:
-            yield pl.concat(parts, how="diagonal_relaxed").sort("log.offset", maintain_order=True)
+        if parts:
+            whole = pl.concat(parts, how="diagonal_relaxed")
+            yield whole if len(parts) == 1 else whole.sort("log.offset", maintain_order=True)
 
     def _mapped(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
         kind = kinds(self.table)[name]
@@ -129,6 +131,14 @@ class EndpointRecords:
             if strange.any():
                 made = made.with_columns(rows["text"].set(~strange, None).alias("event.original"))
         return made
+
+
+def _guessable(made: pl.DataFrame) -> pl.DataFrame:
+    """The same with the columns that filling in times needs."""
+    needed = {"@timestamp": TIME, "molehunt.guess": _LIST}
+    return made.with_columns(
+        pl.lit(None, kind).alias(name) for name, kind in needed.items() if name not in made.columns
+    )
 
 
 @cache

@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 from json_sensors import broken
 from text_sensors import SAMPLES, events, golden, sample_lines, source_of
 
-from sensors import carbon_black_cloud, carbonblack_edr, cisco_secure_endpoint, schema
+from sensors import bitdefender, carbon_black_cloud, carbonblack_edr, cisco_secure_endpoint, schema
 from sensors.endpoint_records import kinds
 from sensors.sensor import claims
 
 if TYPE_CHECKING:
     from sensors.endpoint_records import EndpointRecords
 
-ALL = (carbon_black_cloud.SENSOR, carbonblack_edr.SENSOR, cisco_secure_endpoint.SENSOR)
+ALL = (
+    bitdefender.SENSOR,
+    carbon_black_cloud.SENSOR,
+    carbonblack_edr.SENSOR,
+    cisco_secure_endpoint.SENSOR,
+)
 EACH = pytest.mark.parametrize("sensor", ALL, ids=lambda sensor: sensor.name)
 
 
@@ -43,6 +48,14 @@ def test_kinds_may_be_mixed_and_keep_their_order(sensor: EndpointRecords) -> Non
     lines = lines[1::2] + lines[::2]
     rows = events(sensor, source_of("\n".join([*lines, '{"of":"another product"}', '{"half'])))
     assert [row["log.file.line"] for row in rows] == list(range(1, len(lines) + 1))
+
+
+def test_an_event_without_a_time_has_that_of_the_one_before() -> None:
+    rows = events(
+        bitdefender.SENSOR, source_of((SAMPLES / "bitdefender" / "plain_events.ndjson").read_bytes())
+    )
+    assert rows[1]["@timestamp"] == rows[0]["@timestamp"]
+    assert (rows[1]["molehunt.guess"], "molehunt.guess" in rows[0]) == (["time"], False)
 
 
 @EACH
