@@ -10,6 +10,7 @@ import polars as pl
 
 from sensors.capture import container, follow, names, walk
 from sensors.capture.dissect import ICMP, ICMP6, TCP, UDP
+from sensors.netflow.captured import PORTS, Captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,17 @@ _TLS_VERSIONS: Final = {0x0300: "3.0", 0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.
 
 
 def read(source: Source) -> Iterator[pl.DataFrame]:
-    """Frames of `capture.flow`, `capture.dns` and `capture.tls` events."""
+    """Frames of `capture.flow`, `capture.dns` and `capture.tls` events, and of flows that exports tell of."""
     with source.local() as path:
         data = np.memmap(path, np.uint8, mode="r")
-        yield from _Pass(data, source).frames()
+        exports = Captured(data, source)
+        if exports.alone():
+            yield from exports.frames()
+            return
+        run = _Pass(data, source)
+        yield from run.frames()
+        if run.to_collectors or exports.seen_early:
+            yield from exports.frames()
 
 
 class _Pass:
@@ -58,6 +66,7 @@ class _Pass:
         self._hellos = np.zeros((_DNS, names.TLS_COLUMNS), np.int64)
         self._hello_text = np.empty(_TEXT, np.uint8)
         self._counters = np.zeros(follow.COUNTERS, np.int64)
+        self.to_collectors = False  # whether something went to a port of NetFlow
 
     def frames(self) -> Iterator[pl.DataFrame]:
         while count := walk.packets(self._data, self._state, self._interfaces, self._packets):
@@ -90,7 +99,10 @@ class _Pass:
         limit = np.iinfo(np.int64).max if before is None else before
         kept = follow.forget(self._flows, self._slots, count, limit)
         if kept < count:
-            yield _flow_events(self._flows[kept:count])
+            ended = self._flows[kept:count]
+            ports = ended[ended[:, follow.KIND] >> 4 == UDP, follow.PORTS]
+            self.to_collectors |= bool(np.isin([ports >> 16, ports & 0xFFFF], PORTS).any())
+            yield _flow_events(ended)
         self._counters[follow.FLOWS] = kept
         if kept > self._flows.shape[0] // 2:  # hardly any had ended: make room
             self._flows = np.concatenate([self._flows[:kept], np.empty_like(self._flows), self._flows[kept:]])
