@@ -9,12 +9,15 @@ the objects of an array), `{from, where}` (if other paths say so), `{from, value
 
 `rules`, or the list of that name under `[rules]`, look at `event.action`, or at the path that `judge` names;
 the first whose `match` is found says category, type and outcome, and `add` puts a word behind the types.
-`outcome` is a path whose value says how it ended. `use` names sets of fields under `[fields]` that several
-datasets share. What is `weak` tells records beside others of the vendor, but no file.
+`outcome` is a path whose value says how it ended. `match` has expressions that values at paths must fit,
+`nothing` the words for no value, `clock` the form of a time that stands in several fields; `~login` is a
+person in any spelling. `use` names sets of fields under `[fields]` that several datasets share. What is
+`weak` tells records beside others of the vendor, but no file.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import connection, ecs, json_table
+from sensors import connection, ecs, json_table, schema, zones
 from sensors.audit_trail import words
 from sensors.json_table import objects, text, texts, time
 from sensors.losses import name_lost
@@ -30,12 +33,11 @@ from sensors.mapping import address, first_rule, mail_domain, mailbox, only
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sensors.sensor import Source
 
 _BETWEEN: Final = ","
-_NOTHING: Final = ("", "null", "unknown", "n/a", "none", "-")
 _ROOTS: Final = ("user", "source.user")
 _PERSON: Final = ("name", "email", "id", "domain", "full_name")
 _RELATED: Final = {
@@ -60,7 +62,7 @@ WAYS: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
     "domain": lambda value: value.str.replace(r"^\w+://", "").str.extract(r"^(\[[^\]]+\]|[^/:?#]+)", 1),
     "host": lambda value: value.str.extract(r"^(\[[^\]]+\]|[^:/]+)", 1),
     "port": lambda value: value.str.extract(r":(\d+)$", 1),
-    "known": lambda value: only(value, *_NOTHING),
+    "alone": lambda value: pl.when(value.is_not_null()).then(pl.concat_list(value)),
     "version": lambda value: value.str.extract(r"(\d+(?:\.\d+)?)$", 1),
     "protocol": lambda value: value.str.to_lowercase().str.extract(r"^([a-z]+)", 1),
     "query": lambda value: value.str.strip_chars_start("?"),
@@ -68,6 +70,9 @@ WAYS: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
     "seconds": _scaled(1e9),
     "mailbox": mailbox,
     "mail": lambda value: pl.when(value.str.contains("@")).then(value),
+    "with_scheme": lambda value: (
+        pl.when(value.str.contains(r"^[^/]+:443(?:/|$)")).then(pl.lit("https://") + value).otherwise(value)
+    ),
     "dashed": lambda value: value.str.to_lowercase().str.replace_all(r"\s+", "-"),
     "severity": lambda value: value.str.to_lowercase().replace_strict(
         _SEVERITIES, default=None, return_dtype=pl.Int64
@@ -99,8 +104,8 @@ class Field:
     values: Mapping[str, str] = field(default_factory=dict)
     value: str = ""
 
-    def column(self, frame: pl.DataFrame) -> pl.Expr:
-        """The field, of every record of `frame`."""
+    def column(self, frame: pl.DataFrame, nothing: Sequence[str] = ()) -> pl.Expr:
+        """The field, of every record of `frame`; words for `nothing` are null."""
         if self.value:
             made = pl.lit(self.value)
         elif self.key:
@@ -115,6 +120,7 @@ class Field:
             made = time(frame, *self.paths)
         else:
             made = text(frame, *self.paths)
+            made = only(made, *nothing) if nothing else made
             made = WAYS[self.way](made) if self.way else made
         if self.values:
             made = made.str.to_lowercase().replace_strict(self.values, default=None, return_dtype=pl.String)
@@ -129,12 +135,13 @@ def _field(name: str, given: str | list[str] | dict[str, Any]) -> Field:
     if not isinstance(given, dict):
         return Field(name, (given,) if isinstance(given, str) else tuple(given))
     paths = given.get("from", ())
+    several = name.startswith("~") or schema.dtype(name) == pl.List(pl.String)
     return Field(
         name,
         (paths,) if isinstance(paths, str) else tuple(paths),
         given.get("as", ""),
         given.get("each") or given.get("one", ""),
-        "one" in given or given.get("as") == "first",
+        "one" in given or given.get("as") == "first" or ("each" in given and not several),
         given.get("where", {}),
         given.get("values", {}),
         given.get("value", ""),
@@ -154,7 +161,9 @@ class Dataset:
     type: tuple[str, ...] = ("info",)
     judge: str = ""
     outcome: str = ""
-    said: tuple[str, ...] = ()
+    match: Mapping[str, str] = field(default_factory=dict)
+    nothing: tuple[str, ...] = ()
+    clock: str = ""
     flow: bool = False
     weak: bool = False
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -162,18 +171,22 @@ class Dataset:
 
     def is_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a parsed record has what tells this dataset."""
-        return all(_has(record, part) for part in self.tell) and (not self.said or self._says(record))
-
-    def _says(self, record: Mapping[str, Any]) -> bool:
-        return str(_at(record, self.said[0])).casefold() in {word.casefold() for word in self.said[1:]}
+        return all(_at(record, part) not in (None, "", {}) for part in self.tell) and all(
+            re.search(form, str(_at(record, path))) for path, form in self.match.items()
+        )
 
     def fits(self, frame: pl.DataFrame) -> pl.Expr:
         """Whether rows have what tells this dataset."""
         there = [text(frame, part).is_not_null() for part in self.tell]
-        if self.said:
-            wanted = [word.lower() for word in self.said[1:]]
-            there.append(text(frame, self.said[0]).str.to_lowercase().is_in(wanted))
+        there += [text(frame, path).str.contains(form) for path, form in self.match.items()]
         return pl.all_horizontal(there).fill_null(value=False)
+
+    def moment(self, frame: pl.DataFrame, source: Source) -> pl.Expr:
+        """When it was: at the first of the times there is, or what all of them say together by `clock`."""
+        if not self.clock:
+            return time(frame, *self.time, zone=str(source.zone))
+        written = pl.concat_str([text(frame, path) for path in self.time], separator=" ")
+        return zones.utc(written.str.to_datetime(self.clock, strict=False, time_unit="us"), source.zone)
 
 
 @dataclass(slots=True)
@@ -254,20 +267,16 @@ def _at(record: object, path: str) -> object:
     return _at(record.get(first), rest) if dot else None
 
 
-def _has(record: Mapping[str, Any], path: str) -> bool:
-    return _at(record, path) not in (None, "", {})
-
-
 def _events(frame: pl.DataFrame, dataset: Dataset, source: Source) -> pl.DataFrame:
     """Records of one dataset as ECS."""
     events = frame.select(
         "text",
         "log.offset",
         "log.file.line",
-        time(frame, *dataset.time).alias("@timestamp"),
+        dataset.moment(frame, source).alias("@timestamp"),
         pl.lit(dataset.name).alias("event.dataset"),
         pl.lit(dataset.kind).alias("event.kind"),
-        *(one.column(frame) for one in dataset.fields),
+        *(one.column(frame, dataset.nothing) for one in dataset.fields),
         text(frame, *([dataset.judge] if dataset.judge else ["~"])).alias("~judge"),
         text(frame, *([dataset.outcome] if dataset.outcome else ["~"])).str.to_lowercase().alias("~outcome"),
     )
@@ -302,6 +311,8 @@ def _events(frame: pl.DataFrame, dataset: Dataset, source: Source) -> pl.DataFra
 def _people(events: pl.DataFrame) -> pl.DataFrame:
     """Adds what an e-mail address says of its owner, and the person as the source's."""
     have = set(events.columns)
+    if "~login" in have:
+        return ecs.person(events, "~login", *_ROOTS)
     if "user.email" in have:
         email = pl.col("user.email")
         name = pl.col("user.name") if "user.name" in have else pl.lit(None, pl.String)
@@ -311,7 +322,7 @@ def _people(events: pl.DataFrame) -> pl.DataFrame:
     return events.with_columns(
         pl.col(f"user.{part}").alias(f"source.user.{part}")
         for part in _PERSON
-        if f"user.{part}" in events.columns
+        if f"user.{part}" in events.columns and f"source.user.{part}" not in have
     )
 
 
@@ -343,7 +354,7 @@ def _meant(events: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     judged = first_rule(seen, {rule.match: rule.outcome for rule in rules} | {".*": ""}) if rules else None
     told = first_rule(pl.col("~outcome"), _OUTCOMES)
     return events.with_columns(
-        words(said("category")).alias("event.category"),
+        words(pl.when(said("category") != "").then(said("category"))).alias("event.category"),
         words(types).alias("event.type"),
         (told if judged is None else pl.coalesce(told, pl.when(judged != "").then(judged))).alias(
             "event.outcome"
