@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import files, schema
-from sensors.sensor import Source, Unread, claims
+from sensors import carriers, files, schema
+from sensors.sensor import Source, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ def found(
 def _claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:
     takers = [sensor for sensor in mappings if sensor.sniff(source.head, source.name)]
     failed: list[str] = []
-    takers = takers or claims(source.head, source.name, failed)
+    takers = takers or carriers.claims(source, failed)
     if len(takers) == 1:
         return source, takers[0]
     if not takers:

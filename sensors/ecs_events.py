@@ -40,6 +40,7 @@ class EcsEvents:
     """Normalised events, as JSON or Parquet."""
 
     name: Final = "ecs"
+    as_is: Final = True  # what an event was made of (`event.original`) is not read anew
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether it is Parquet, or begins with an event in ECS that no other sensor has to read."""

@@ -114,7 +114,8 @@ class Sensor(Protocol):
     """One product's format.
 
     A sensor of a format that many products share may have `last_resort = True`: it then takes only what no
-    other sensor takes.
+    other sensor takes. One whose records may carry the lines of other logs, and that reads them all the same,
+    has `as_is = True` (see `sensors.carriers`).
     """
 
     name: str
