@@ -53,7 +53,7 @@ class EndpointRecords:
     Attributes:
         name: the sensor's.
         table: the TOML file's name, beside this module.
-        vendor: root of the vendor's own fields.
+        vendor: root of the vendor's own fields; several are divided by blanks.
         more: given shredded records and their kind, further columns, which replace the table's.
         after: given the events of a kind, the same with what follows from their columns.
         nested: paths that hold JSON as text.
@@ -103,7 +103,7 @@ class EndpointRecords:
                 json_table.kept(rows, pl.lit(dated), source, "the record has no time")
                 made = made.filter(dated)
             if made.height:
-                parts.append(ecs.only(made, self.vendor))
+                parts.append(_only(made, self.vendor.split()))
         if parts:
             whole = pl.concat(parts, how="diagonal_relaxed")
             yield whole if len(parts) == 1 else whole.sort("log.offset", maintain_order=True)
@@ -131,6 +131,17 @@ class EndpointRecords:
             if strange.any():
                 made = made.with_columns(rows["text"].set(~strange, None).alias("event.original"))
         return made
+
+
+def _only(made: pl.DataFrame, vendors: Sequence[str]) -> pl.DataFrame:
+    """The columns that are the schema's or a vendor's, and have a value in them."""
+    known = schema.dictionary()
+    return made.select(
+        series
+        for series in made.iter_columns()
+        if (series.name in known or series.name.partition(".")[0] in vendors)
+        and series.null_count() < made.height
+    )
 
 
 def _guessable(made: pl.DataFrame) -> pl.DataFrame:
