@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from sensors import framing, json_table
+from sensors.infoblox_nios import is_nios
 from sensors.losses import name_lost
 from sensors.name_servers.columns import events
 from sensors.schema import TIME
@@ -71,7 +72,10 @@ class NameServers:
         if records and head.lstrip()[:1] == b"{":
             texts = [record.get("message", record.get("log")) for record in records]
             return all(isinstance(text, str) and _fits(text.strip(), "coredns") for text in texts)
-        lines = [line for line in framing.text_head(head).split("\n")[:60] if line.strip()]
+        text = framing.text_head(head)
+        if is_nios(text):
+            return False
+        lines = [line for line in text.split("\n")[:60] if line.strip()]
         told = sum(_fits(line.rstrip("\r")) for line in lines)
         return told > 0 and 2 * told >= len(lines)
 
