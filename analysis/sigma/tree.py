@@ -236,13 +236,19 @@ ALWAYS: And = And(())
 
 def items(node: Node) -> tuple[Item, ...]:
     """Every item below `node`, in the order of writing."""
-    match node:
-        case Item():
-            return (node,)
-        case Not(child):
-            return items(child)
-        case And(children) | Or(children):
-            return tuple(item for child in children for item in items(child))
+    if isinstance(node, Item):
+        return (node,)
+    found: list[Item] = []
+    waiting: list[Node] = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Item):
+            found.append(one)
+        elif isinstance(one, Not):
+            waiting.append(one.child)
+        else:
+            waiting.extend(reversed(one.children))
+    return tuple(found)
 
 
 def size(node: Node) -> int:

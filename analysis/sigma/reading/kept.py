@@ -17,8 +17,9 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from io import BytesIO
@@ -28,7 +29,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import zstandard
 
-from analysis.sigma.reading.documents import rule_files
+from analysis.sigma.reading.alike import Alike
+from analysis.sigma.reading.documents import SUFFIXES, files_below
 from analysis.sigma.reading.load import Loaded, load
 from analysis.sigma.taxonomy import AsWritten, Taxonomy
 from sensors import schema
@@ -36,7 +38,7 @@ from sensors import schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MARK: Final = b"molehunt rules 1\n"
+MARK: Final = b"molehunt rules 2\n"
 MOST_PACKS: Final = 16
 _DIGEST: Final = 32
 _LIBRARIES: Final = ("polars", "pysigma", "pyyaml", "regex")
@@ -102,6 +104,31 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a pack of rules")
 
 
+class _Writer(pickle.Pickler):
+    """Writes records as their type and arguments: to be made anew costs them a third of being filled in."""
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - what pickle asks for
+        kind: type = type(value)
+        names = _positional(kind)
+        if not names:
+            return NotImplemented
+        arguments = [getattr(value, name) for name, _ in names]
+        while arguments and arguments[-1] is names[len(arguments) - 1][1]:
+            arguments.pop()  # said by the type
+        return kind, tuple(arguments)
+
+
+@cache
+def _positional(kind: type) -> tuple[tuple[str, object], ...]:
+    """The arguments of a record and what they are if left out; none of what is no record of ours."""
+    if kind.__module__ not in _RECORDS or not is_dataclass(kind):
+        return ()
+    found = fields(kind)
+    if not all(one.init and not one.kw_only for one in found):
+        return ()
+    return tuple((one.name, one.default) for one in found)
+
+
 def load_kept(
     folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str, Sequence[str]]
 ) -> Loaded:
@@ -144,27 +171,29 @@ def _key(folders: Iterable[Path], taxonomy: Taxonomy, placeholders: Mapping[str,
     for folder in folders:
         kind = b"folder" if folder.is_dir() else b"file" if folder.exists() else b"nothing"
         digest.update(b"\0" + kind + b"\0" + os.fsencode(folder))
-        for path in rule_files(folder) if folder.exists() else ():
-            digest.update(b"\0file\0" + os.fsencode(path) + b"\0")
-            digest.update(_digest(path))
+        names = files_below(str(folder), SUFFIXES) if kind == b"folder" else [str(folder)]
+        for name in names if kind != b"nothing" else ():
+            digest.update(b"\0file\0" + os.fsencode(name) + b"\0")
+            digest.update(_digest(name))
     return digest.hexdigest()
 
 
 def _reading() -> str:
     """What decides how files are understood: our code and tables, and the libraries."""
     digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    files = [path for path in sorted(package.rglob("*")) if path.suffix in (".py", ".toml", ".yaml")]
-    for path in (*files, Path(schema.__file__), Path(schema.__file__).with_name("ecs.toml")):
-        digest.update(_digest(path))
+    package = str(Path(__file__).parents[1])
+    tables = str(Path(schema.__file__).with_name("ecs.toml"))
+    for name in (*files_below(package, (".py", ".toml", ".yaml")), schema.__file__, tables):
+        digest.update(_digest(name))
     versions = [version(name) for name in _LIBRARIES]
     return "\0".join((digest.hexdigest(), sys.version, *versions))
 
 
-def _digest(path: Path) -> bytes:
+def _digest(name: str) -> bytes:
     """The SHA-256 of a file, or what keeps it from being read."""
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        with open(name, "rb", buffering=0) as stream:  # noqa: PTH123 - a path takes longer than the file
+            return hashlib.sha256(stream.readall()).digest()
     except OSError as error:
         return f"unread {error.errno}".encode()
 
@@ -194,13 +223,19 @@ def _no_collection() -> Iterator[None]:
     gc.disable()
     try:
         yield
+        if not gc.get_freeze_count():  # they are old at once: not looked through as what is young is
+            gc.freeze()
+            gc.unfreeze()
     finally:
         if on:
             gc.enable()
 
 
 def _keep(loaded: Loaded, place: Path) -> None:
-    rules = [replace(rule, document=WrittenLater(_dumped(dict(rule.document)))) for rule in loaded.rules]
+    alike = Alike()
+    rules = [
+        alike(replace(rule, document=WrittenLater(_dumped(dict(rule.document))))) for rule in loaded.rules
+    ]
     packed = zstandard.ZstdCompressor(level=1).compress(_dumped(replace(loaded, rules=rules)))
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -218,4 +253,6 @@ def _keep(loaded: Loaded, place: Path) -> None:
 
 
 def _dumped(value: object) -> bytes:
-    return pickle.dumps(value, protocol=5)
+    stream = BytesIO()
+    _Writer(stream, protocol=5).dump(value)
+    return stream.getvalue()
