@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from json_sensors import broken
 from text_sensors import SAMPLES, events, golden, sample_lines, source_of
 
-from sensors import bitdefender, carbon_black_cloud, carbonblack_edr, cisco_secure_endpoint, jamf, schema
+from sensors import (
+    bitdefender,
+    carbon_black_cloud,
+    carbonblack_edr,
+    cisco_secure_endpoint,
+    digital_guardian,
+    falco,
+    jamf,
+    schema,
+    sophos_central,
+    tanium,
+    trellix,
+)
 from sensors.endpoint_records import kinds
 from sensors.sensor import claims
 
@@ -22,7 +34,12 @@ ALL = (
     carbon_black_cloud.SENSOR,
     carbonblack_edr.SENSOR,
     cisco_secure_endpoint.SENSOR,
+    digital_guardian.SENSOR,
+    falco.SENSOR,
     jamf.SENSOR,
+    sophos_central.SENSOR,
+    tanium.SENSOR,
+    trellix.SENSOR,
 )
 EACH = pytest.mark.parametrize("sensor", ALL, ids=lambda sensor: sensor.name)
 
