@@ -5,7 +5,7 @@ which ECS field takes which of the record's values. The type of a field is the s
 needs names only. This module defines no sensor.
 
 A table has, for every kind:
-    marks       lists of keys, any list will do: `a.b` must be there, `a.b=regex` must be so
+    marks       lists of keys, any list will do: `a.b` must be there, `!a.b` must not, `a.b=regex` must be so
     dataset     `event.dataset`
     time        paths of `@timestamp`, best first
     constant    fields that are the same in every record
@@ -174,7 +174,11 @@ def _rooted(kind: dict[str, Any]) -> dict[str, Any]:
         return [root + path for path in ([paths] if isinstance(paths, str) else paths) for root in roots]
 
     return kind | {
-        "marks": [[root + mark for mark in marks] for marks in kind["marks"] for root in roots],
+        "marks": [
+            [f"!{root}{mark[1:]}" if mark.startswith("!") else root + mark for mark in marks]
+            for marks in kind["marks"]
+            for root in roots
+        ],
         "time": out(kind["time"]),
         "fields": {field: out(paths) for field, paths in kind["fields"].items()},
         "told": {field: rule | {"by": out(rule["by"])} for field, rule in kind["told"].items()},
@@ -274,6 +278,8 @@ def related(frame: pl.DataFrame, lists: Mapping[str, Sequence[str]]) -> pl.DataF
 
 def _marked(record: Mapping[str, Any], mark: str) -> bool:
     """Whether a parsed record has what a mark asks for."""
+    if mark.startswith("!"):
+        return not _marked(record, mark[1:])
     path, wanted, pattern = mark.partition("=")
     found: Any = record.get(path)
     if found is None:
@@ -297,6 +303,8 @@ def _kinds(frame: pl.DataFrame, table: Mapping[str, Mapping[str, Any]]) -> pl.Ex
 
 
 def _has(frame: pl.DataFrame, mark: str) -> pl.Expr:
+    if mark.startswith("!"):
+        return ~_has(frame, mark[1:])
     path, wanted, pattern = mark.partition("=")
     if wanted:
         return text(frame, path).str.contains(pattern).fill_null(value=False)

@@ -11,6 +11,7 @@ from json_sensors import broken
 from text_sensors import SAMPLES, events, golden, sample_lines, source_of
 
 from sensors import (
+    auditbeat,
     bitdefender,
     carbon_black_cloud,
     carbonblack_edr,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sensors.endpoint_records import EndpointRecords
 
 ALL = (
+    auditbeat.SENSOR,
     bitdefender.SENSOR,
     carbon_black_cloud.SENSOR,
     carbonblack_edr.SENSOR,
