@@ -53,3 +53,33 @@ def test_broken_input_never_stops_and_never_vanishes(content: bytes) -> None:
     source = source_of(content)
     height = sum(schema.conform(frame).height for frame in SENSOR.read(source))
     assert height + sum(entry.count for entry in source.unread) >= 1
+
+
+def test_firewalls_of_two_clouds() -> None:
+    rows = events(SENSOR, source_of((FOLDER / "firewalls.ndjson").read_bytes()))
+    alert, flow, seen = rows[:3]
+    assert (alert["event.kind"], alert["event.type"]) == ("alert", ["connection", "denied"])
+    assert (alert["rule.id"], alert["cloud.region"]) == ("1000003", "eu-west-1")
+    assert (alert["destination.domain"], alert["url.path"]) == ("relay.example.net", "/get")
+    assert (flow["source.bytes"], flow["event.duration"]) == (4269, 30_500_000_000)
+    assert seen["tls.client.server_name"] == "files.example.org"
+    allowed, unnamed, translated, dropped = rows[3:7]
+    assert (allowed["rule.name"], allowed["rule.category"]) == (
+        "Allowed categories",
+        "ComputersAndTechnology",
+    )
+    assert (allowed["destination.domain"], allowed["destination.port"]) == ("files.example.org", 443)
+    assert unnamed["event.reason"] == "SNI TLS extension was missing."
+    assert (translated["destination.nat.ip"], translated["destination.nat.port"]) == ("10.0.0.2", 3389)
+    assert (dropped["rule.id"], dropped["event.type"]) == ("2028816", ["connection", "denied"])
+    asked, structured = rows[9], rows[10]
+    assert (asked["dns.question.name"], asked["dns.header_flags"]) == (
+        "files.example.org",
+        ["QR", "RD", "RA"],
+    )
+    assert (structured["event.type"], structured["url.domain"]) == (
+        ["connection", "denied"],
+        "relay.example.net",
+    )
+    assert rows[12]["rule.category"] == "Attempted Admin"
+    assert rows[14]["observer.name"] == "corp-fw"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import json_table
-from sensors.cloud_network import amazon, azure, google
+from sensors.cloud_network import amazon, azure, firewalls, google
 from sensors.json_table import text, time
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _STREAMS: Final = (
     r"logs/(?:compute|dns|networkmanagement)\.googleapis\.com(?:%2F|/)(vpc_flows|firewall|dns_queries)"
 )
+_TIMES: Final = (
+    "timestamp", "time", "query_timestamp", "event.timestamp", "event_timestamp", "TimeGenerated",
+    "TimeGenerated [UTC]",
+)  # fmt: skip
 _MAKERS: Final[dict[str, Callable[[pl.DataFrame, Source], pl.DataFrame]]] = {
     "vpc_flows": google.flow,
     "firewall": google.firewall,
@@ -33,6 +37,8 @@ _MAKERS: Final[dict[str, Callable[[pl.DataFrame, Source], pl.DataFrame]]] = {
     "nsg": azure.flows,
     "vnet": azure.flows,
     "route53": amazon.resolver,
+    "aws_firewall": firewalls.aws,
+    "azure_firewall": firewalls.azure,
 }
 
 
@@ -51,7 +57,7 @@ class CloudNetwork:
         for frame in json_table.records(source):
             table = json_table.table(frame, source)
             kind = _kinds(table)
-            dated = kind.is_not_null() & time(table, "timestamp", "time", "query_timestamp").is_not_null()
+            dated = kind.is_not_null() & time(table, *_TIMES).is_not_null()
             kept = json_table.kept(
                 table, dated, source, "no flow, firewall or DNS record, or one without time"
             )
@@ -80,7 +86,7 @@ def _kind(record: dict[str, object]) -> bool:
         )
     if record.get("category") in {"NetworkSecurityGroupFlowEvent", "FlowLogFlowEvent"}:
         return "properties" in record or "flowRecords" in record
-    return {"query_name", "query_timestamp", "srcaddr"} <= record.keys()
+    return {"query_name", "query_timestamp", "srcaddr"} <= record.keys() or firewalls.kind(record)
 
 
 def _kinds(frame: pl.DataFrame) -> pl.Expr:
@@ -95,4 +101,5 @@ def _kinds(frame: pl.DataFrame) -> pl.Expr:
         pl.when(text(frame, "query_name").is_not_null() & text(frame, "srcaddr").is_not_null()).then(
             pl.lit("route53")
         ),
+        firewalls.kinds(frame),
     )
