@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _PLACE: Final = ("text", "log.offset", "log.file.line")
+_HEADER: Final = ("~time", "~guess", "priority")
 _HEADED: Final = r"(?s)^(?P<before>[^{]*)(?P<json>\{.*)$"
 _ADDRESSES: Final = tuple(
     f"{side}{part}" for side in ("source", "destination", "client", "server") for part in (".ip", ".nat.ip")
 )
+_LETTER: Final = r"^[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9:]{8}) GMT$"  # RFC 1123
 _EPOCH: Final = r"^\d{9,19}(\.\d*)?$"
 _UNIT: Final = "\x1e"
 _STAMP: Final = {"zone": pl.String, "stamp": pl.String}
@@ -54,7 +56,7 @@ def _same(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GatewayRecords:
     """The sensor of a product.
 
@@ -126,6 +128,18 @@ def pairs_as_json(pairs: pl.Expr, divider: str) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), listed.str.strip_prefix(","), pl.lit("}"))
 
 
+def of_pairs(lines: pl.DataFrame, divider: str, source: Source, reason: str) -> pl.DataFrame:
+    """Lines of `key=value` as shredded records; lines without a pair are named as unread, for `reason`."""
+    made = lines.with_columns(json=pairs_as_json(pl.col("text"), divider), line="text")
+    strange = ~made["json"].str.contains('"[A-Za-z][^"]*":')
+    if strange.any():
+        name_lost(lines.filter(strange), reason, source)
+    made = made.filter(~strange)
+    table = json_table.table(made.with_columns(text="json").select(_PLACE), source).drop("text")
+    whole = made.select("log.offset", text="line")
+    return table.join(whole, on="log.offset", how="left", maintain_order="left")
+
+
 def behind_headers(source: Source, name: str) -> Iterator[pl.DataFrame]:
     """Shredded JSON records behind syslog headers: with `~time`, `~guess`, `~host`, `priority` of these."""
     for lines in syslog.records(source):
@@ -153,8 +167,10 @@ def moments(frame: pl.DataFrame, paths: Sequence[str], source: Source, zone: str
     value = frame.select(text(frame, *paths).alias("stamp")).to_series()
     if value.null_count() == len(value):
         return pl.Series("@timestamp", [None] * len(value), dtype=TIME)
+    worded = value.str.replace(_LETTER, "${2} ${1} ${3} ${4}")
+    stated = text(frame, *([zone] if zone else ["\0"])).str.to_uppercase()
     asked = frame.select(
-        pl.lit(value), text(frame, *([zone] if zone else ["\0"])).str.to_uppercase().alias("zone")
+        pl.lit(worded), pl.when(pl.lit(worded != value)).then(pl.lit("GMT")).otherwise(stated).alias("zone")
     )
     distinct = asked.unique().filter(pl.col("stamp").is_not_null())
     told = syslog.moments(distinct, source).select(*_STAMP, "@timestamp")
@@ -190,7 +206,7 @@ def mapped(
             part = frame if of_it.all() else frame.filter(of_it)
             parts.append(_events(part, table, stream, source))
     whole = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
-    whole = whole.sort("log.offset") if len(parts) > 1 else whole
+    whole = whole.sort("log.offset", maintain_order=True) if len(parts) > 1 else whole
     return ecs.only(clock.fill(finished(whole)), table["root"])
 
 
@@ -208,7 +224,9 @@ def _number(frame: pl.DataFrame, streams: Sequence[Mapping[str, Any]]) -> pl.Exp
 
 def _clean(frame: pl.DataFrame, nothing: Sequence[str]) -> pl.DataFrame:
     """The columns with any value, without the words that say that there is none."""
-    there = frame.select(column.name for column in frame if column.null_count() < frame.height)
+    there = frame.select(
+        column.name for column in frame if column.null_count() < frame.height or column.name in _HEADER
+    )
     plain = [name for name in there.columns if name not in _PLACE and there.schema[name] == pl.String]
     return there.with_columns(
         pl.when(~pl.col(column).str.strip_chars(" ").is_in(["", *nothing])).then(column) for column in plain
@@ -222,11 +240,12 @@ def _events(
     frame = _clean(frame, table.get("nothing", ()))
     fixed = table.get("set", {}) | stream.get("set", {})
     fields: dict[str, Any] = stream.get("fields", {})
+    told = {*fields, *stream.get("rules", {})}
     zone = table.get("zone", "")
     found = frame.select(
         "log.offset",
         "log.file.line",
-        *(_words(name, value) for name, value in fixed.items()),
+        *(_words(name, value) for name, value in fixed.items() if name not in told),
         *(
             text(frame, *([paths] if isinstance(paths, str) else paths)).alias(name)
             for name, paths in fields.items()
@@ -297,7 +316,12 @@ def _settled(frame: pl.DataFrame, stream: Mapping[str, Any]) -> pl.DataFrame:
         if name in have
     )
     frame = frame.with_columns(
-        pl.when(ecs.is_ip(pl.col(name))).then(name) for name in _ADDRESSES if name in have
+        *(pl.when(ecs.is_ip(pl.col(name))).then(name) for name in _ADDRESSES if name in have),
+        *(
+            pl.col(name).str.to_uppercase().str.replace_all("[:.]", "-")
+            for name in ("source.mac", "destination.mac")
+            if name in have
+        ),
     )
     for side in ("source", "destination", "client", "server"):
         if f"{side}.address" in have:

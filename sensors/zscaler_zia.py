@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from sensors import delimited, ecs, framing, json_table, syslog
-from sensors.gateway_records import GatewayRecords, lifted, pairs_as_json
-from sensors.losses import name_lost
+from sensors.gateway_records import GatewayRecords, lifted, of_pairs
 from sensors.mapping import only
 
 if TYPE_CHECKING:
@@ -155,20 +154,8 @@ def _form(head: bytes) -> re.Pattern[str] | None:
 
 def _of_pairs(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Lines `time<tab>reason=…<tab>event_id=…` as shredded records."""
-    parts = lines.select(
-        "log.offset",
-        pl.col("text").alias("~line"),
-        pl.col("text").str.extract(r"^\s*([^=\t]{8,40})\t", 1).str.replace("^<[0-9]+>", "").alias("~stamp"),
-        pairs_as_json(pl.col("text"), "\t").alias("json"),
-    )
-    strange = parts["~stamp"].is_null() | ~parts["json"].str.contains('"[a-z_]+":"')
-    if strange.any():
-        name_lost(lines.filter(strange), "no line of an NSS feed", source)
-    good = parts.filter(~strange)
-    framed = lines.filter(~strange).with_columns(good["json"].alias("text"))
-    table = json_table.table(framed, source).join(
-        good.select("log.offset", "~line", "~stamp"), on="log.offset", how="left", maintain_order="left"
-    )
+    table = of_pairs(lines, "\t", source, "no line of an NSS feed")
+    stamp = pl.col("text").str.extract(r"^\s*(?:<[0-9]+>)?([^=\t]{8,40})\t", 1)
     of_firewall, of_dns = (
         json_table.text(table, *keys).is_not_null() for keys in (("nwsvc", "cdip"), ("dns_req", "clt_sip"))
     )
@@ -180,10 +167,9 @@ def _of_pairs(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
         .otherwise(pl.lit("zscalernss-web"))
     )
     return table.with_columns(
-        pl.col("~line").alias("text"),
-        pl.coalesce(json_table.text(table, "datetime", "time"), "~stamp").alias("datetime"),
+        pl.coalesce(json_table.text(table, "datetime", "time"), stamp).alias("datetime"),
         pl.coalesce(json_table.text(table, "sourcetype"), kind).alias("sourcetype"),
-    ).drop("~line", "~stamp")
+    )
 
 
 def _alert(lines: pl.DataFrame) -> pl.DataFrame:

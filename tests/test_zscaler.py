@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sensors.sensor import Sensor
 
 FOLDER = SAMPLES / "zscaler"
-OF = {
+OF: dict[str, Sensor] = {
     "zia.json": zscaler_zia.SENSOR,
     "zia_splunk.log": zscaler_zia.SENSOR,
     "zia_web.csv": zscaler_zia.SENSOR,
