@@ -1,9 +1,9 @@
-"""Web servers and proxies: Apache, nginx, HAProxy, Traefik, Caddy, Envoy, Amazon S3 and load balancers.
+"""Web servers and proxies: Apache, nginx, HAProxy, Traefik, Caddy, Envoy, Fastly, Amazon S3 and balancers.
 
-The expressions and their manuals stand in `forms.toml`; Traefik, Caddy and Envoy also write JSON. Lines may
-come by syslog or out of a container (CRI). Squid's lines, which end with how the object was found, are
-`sensors/squid.py`'s. The combined format does not say which server wrote it: it is nginx's where the file's
-name says so, else Apache's.
+The expressions and their manuals stand in `forms.toml`; Traefik, Caddy, Envoy and Fastly also write JSON.
+Lines may come by syslog or out of a container (CRI). Squid's lines, which end with how the object was found,
+are `sensors/squid.py`'s. The combined format does not say which server wrote it: it is nginx's where the
+file's name says so, else Apache's.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ _SYSLOG: Final = (
     r"(?P<body>.*)$"
 )
 _CONTAINER: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ (?:stdout|stderr) [FP] (?P<body>.*)$"
+# A record in JSON behind the head of a syslog line, whichever program's.
+_SHIPPED: Final = (
+    r"^(?:<[0-9]{1,3}>)?(?:1 )?(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+|[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}) "
+    r"(?P<relay>\S+) [^{]*(?P<body>\{.*\})\s*$"
+)
 _SQUID: Final = r" [A-Z]+(?:_[A-Z_]+)?:[A-Z_]+\s*$"
 
 
@@ -57,7 +62,7 @@ class WebAccess:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - access.log is what everybody's is called
         """Whether at least half of the lines are of one of the forms, or the first records of JSON are."""
         if head.lstrip()[:1] in {b"{", b"["} and (records := json_table.peek(head)):
-            return all(is_record(record) for record in records)
+            return 2 * sum(is_record(record) for record in records) > len(records)
         lines = [line.rstrip("\r") for line in framing.text_head(head).split("\n")[:60] if line.strip()]
         told = sum(_fits(line) for line in lines)
         return told > 0 and 2 * told >= len(lines)
@@ -71,9 +76,10 @@ class WebAccess:
         for lines in framing.lines(source):
             bare = _bare(lines)
             inner = bare["body"].str.starts_with("{")
+            parts: list[pl.DataFrame] = []
             if inner.any():
                 records = bare.filter(inner).with_columns(pl.col("body").alias("text"))
-                yield from self._records(records.select(json_table.FRAME), source)
+                parts = list(self._records(records, source))
                 bare = bare.filter(~inner)
             found = _matched(bare)
             made = events(found.filter(found["form"].is_not_null()), source)
@@ -82,14 +88,22 @@ class WebAccess:
                 name_lost(
                     lost.sort("log.offset"), "not a line of a web server or proxy that is known", source
                 )
-            if made[0].height:
-                yield made[0]
+            parts += [made[0]] if made[0].height else []
+            if len(parts) > 1:
+                yield pl.concat(parts, how="diagonal_relaxed").sort("log.offset")
+            else:
+                yield from parts
 
     def _records(self, frame: pl.DataFrame, source: Source) -> Iterator[pl.DataFrame]:
         table = json_table.table(frame, source)
         if not table.height:
             return
-        found, lost = events(parts_of(table), source)
+        parts = parts_of(table)
+        if "relay" in frame.columns:
+            parts = parts.join(
+                frame.select("log.offset", "relay"), on="log.offset", how="left", maintain_order="left"
+            )
+        found, lost = events(parts, source)
         if lost.height:
             name_lost(lost, "no record of a request, or one without time", source)
         if found.height:
@@ -100,7 +114,7 @@ SENSOR: Final = WebAccess()
 
 
 def _fits(line: str) -> bool:
-    wrapped = re.match(_SYSLOG, line) or re.match(_CONTAINER, line)
+    wrapped = re.match(_SYSLOG, line) or re.match(_CONTAINER, line) or re.match(_SHIPPED, line)
     body = wrapped["body"] if wrapped else line
     if body.startswith("{"):
         return any(is_record(record) for record in json_table.peek(body.encode()))
@@ -111,7 +125,11 @@ def _bare(lines: pl.DataFrame) -> pl.DataFrame:
     """Adds `body`, `program` and `pid_of` of lines that syslog or a container's runtime wrapped."""
     by_syslog = lines["text"].str.extract_groups(_SYSLOG).struct.unnest()
     boxed = lines["text"].str.extract(_CONTAINER, 1).alias("boxed")
-    return lines.hstack(by_syslog).with_columns(pl.coalesce("body", boxed, "text").alias("body"))
+    shipped = lines["text"].str.extract_groups(_SHIPPED).struct.unnest()
+    return lines.hstack(by_syslog).with_columns(
+        pl.coalesce("relay", shipped["relay"]).alias("relay"),
+        pl.coalesce("body", boxed, shipped["body"], "text").alias("body"),
+    )
 
 
 def _matched(lines: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _PARTS: Final = (
-    "agent", "backend", "bytes", "bytes_in", "bucket", "cache", "cipher", "client", "date", "egress",
+    "agent", "backend", "bytes", "bytes_in", "bucket", "cache", "cipher", "city", "client", "country",
+    "date", "egress",
     "error", "errordate", "form", "forwarded", "forwarded_list", "frontend", "host", "id", "ingress",
     "iso", "key", "level", "localdate", "message", "method", "module", "ms", "name", "nanoseconds",
     "operation", "owner", "peer", "pid", "pid_of", "port", "program", "protocol", "referrer", "relay",
@@ -25,13 +26,13 @@ _PARTS: Final = (
 _REQUEST: Final = r"^(?P<rmethod>[A-Za-z_-]+) (?P<rurl>.*?)(?: (?P<rprotocol>HTTPS?/[0-9.]+|HTTP/\S+|-))?$"
 # What nginx appends to its messages, and what Apache says of people.
 _SAID: Final = {
-    "client": r"client: ([^,\s]+)",
+    "client": r"client:? (\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::\d+)?|unix:)",
     "host": r'host: "([^"]*)"',
     "request": r'request: "((?:[^"\\]|\\.)*)"',
     "user": r'(?:login: "|user "|(?:^|: )user )([^",:\s]+)',
     "upstream": r'upstream: "?([^",]+)',
     "referrer": r'referrer: "([^"]*)"',
-    "listen": r"server: (\S+:\d+)",
+    "listen": r"(?:server: |connected to )(\S+:\d+)",
     "url": r"(?:not found|authentication failure for|access to) ?:? \"?(/[^\",\s]*)",
 }
 _DATASETS: Final = {
@@ -68,7 +69,7 @@ def events(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFr
     related = ecs.relations(
         described,
         ip=("source.ip", "destination.ip"),
-        user=("user.name",),
+        user=("user.name", "owner"),
         hosts=("url.domain", "source.domain"),
     )
     known = ecs.only(related, "haproxy")
@@ -124,7 +125,8 @@ def _ends() -> list[pl.Expr]:
         "forwarded", "forwarded_list", pl.col("rest").str.extract(r'X-Forwarded-For="([^"-][^"]*)"', 1)
     )
     return [
-        *ecs.address("source", chosen),
+        *ecs.address("source", chosen)[1:],
+        pl.coalesce(pl.when(pl.col("form") == "traefik.access").then("peer"), chosen).alias("source.address"),
         port.cast(pl.Int64, strict=False).alias("source.port"),
         ip.alias("destination.ip"),
         pl.when(ecs.is_ip(ip)).then(ip).otherwise(site).alias("destination.address"),
@@ -151,7 +153,9 @@ def _dataset(source: Source) -> pl.Expr:
 
 _LISTS: Final = pl.List(pl.String)
 _THROUGH: Final = r'^ (?P<count>\d+) "(?P<front>[^"]*)" "(?P<back>[^"]*)" (?P<ms>\d+)ms'
-_PRODUCTS: Final = {"traefik": "traefik", "haproxy": "HAProxy", "caddy": "Caddy", "envoy": "Envoy"}
+_PRODUCTS: Final = {
+    "traefik": "traefik", "haproxy": "HAProxy", "caddy": "Caddy", "envoy": "Envoy", "fastly": "Fastly",
+}  # fmt: skip
 
 
 def _request() -> list[pl.Expr]:
@@ -236,6 +240,9 @@ def _server() -> list[pl.Expr]:
         pl.coalesce("pid_of", "pid").cast(pl.Int64, strict=False).alias("process.pid"),
         pl.col("program").alias("process.name"),
         pl.col("relay").alias("log.syslog.hostname"),
+        pl.when(pl.col("form") == "fastly.access").then("relay").alias("host.name"),
+        pl.col("city").alias("source.geo.city_name"),
+        pl.col("country").alias("source.geo.country_name"),
         pl.col("requester").alias("client.user.id"),
         pl.when(kept_in_s3).then("source.ip").alias("client.ip"),
         pl.when(kept_in_s3).then("source.address").alias("client.address"),
