@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import ecs, framing, linux_auth, syslog
+from sensors.application_logins import programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +30,16 @@ _OLD: Final = (
     r"^(?P<stamp>1[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?"
     r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?) "
 )
+_BARE: Final = (
+    r"(?s)^(?:(?P<host>\S+) +)?(?P<app>[A-Za-z][\w./-]*)\[(?P<pid>[0-9]+)\] (?P<body>[^(].*)$"  # no colon
+)
 _LEVELS: Final = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE"
 _LINE = re.compile(
     r"^(?:<\d{1,3}>)?(?:"
     r"[A-Z][a-z]{2} [ \d]?\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)? |"
     r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)? "
     rf")(?!(?:{_LEVELS})\b)(?:[\w.:%-]*[\w.%-] +)?(?:[A-Za-z_/(][^:\[\]=\"|,{{}}]{{0,80}}"
-    r"(?:\[\d+\](?: \([^()]*\))?)?: |(?:--- )?last message repeated )|"
+    r"(?:(?:\[\d+\](?: \([^()]*\))?)?: |\[\d+\] \S+ \()|(?:--- )?last message repeated )|"
     r"^<\d{1,3}>1 2\d{3}-\d\d-\d\dT\S+ \S+ \S+ \S+ \S+ (?:-|\[)"
 )
 _MARK = re.compile(r"^-- (?:Boot|Reboot|Logs begin|Journal begins|No entries)")  # journalctl's own lines
@@ -83,17 +87,26 @@ def _aged(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
 def parted(lines: pl.DataFrame) -> pl.DataFrame:
     """Adds `host`, `app`, `pid`, `msgid`, `body`."""
     frame = syslog.fields(lines)
-    tagged = lines["rest"].str.extract_groups(_TAGGED).struct.unnest()
-    old = ~lines["versioned"] & frame["app"].is_null() & tagged["app"].is_not_null()
-    if not old.any():
+    if not (frame["app"].is_null() & ~lines["versioned"]).any():
         return frame
+    tagged = lines["rest"].str.extract_groups(_TAGGED).struct.unnest()
+    bare = lines["rest"].str.extract_groups(_BARE).struct.unnest()
+    tagged = bare.select(
+        pl.when(bare["app"].is_null()).then(tagged[name]).otherwise(name).alias(name) for name in bare.columns
+    )
+    old = ~lines["versioned"] & frame["app"].is_null() & tagged["app"].is_not_null()
     return frame.with_columns(
         pl.when(old).then(tagged[name]).otherwise(name).alias(name) for name in ("host", "app", "pid", "body")
     )
 
 
 def events(frame: pl.DataFrame) -> pl.DataFrame:
-    """Records as ECS: login programs' as their own sensor has them, of others what the header has."""
+    """Records as ECS: of login programs and applications as their sensors have them, of others the header."""
+    return programs.split(frame, linux_auth.known(frame), _unmixed)
+
+
+def _unmixed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Records of no application that has messages of its own."""
     logins = linux_auth.known(frame)
     if not logins.any():
         return _general(frame)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import ecs, framing, syslog
+from sensors.application_logins import programs as application_programs
 from sensors.linux_auth.columns import derived
 from sensors.linux_auth.forms import forms, programs
 from sensors.losses import name_lost
@@ -30,10 +31,20 @@ _STAMP = (
 _PROGRAM = r"(?:\S+/)?(?:" + "|".join(map(re.escape, programs())) + r"|CRON|polkitd|gdm-\w+)(?:\(\w+\))?"
 _NEW = r"^<\d{1,3}>1 2\S+ \S+ "  # RFC 5424
 _LINE = re.compile(rf"^{_STAMP}(?:[^\s\[]+ +)?[^\s:\[\]%,]+(?:\[\d+\])?: |{_NEW}\S+ \S+ \S+ (?:-|\[)")
-_LOGIN = re.compile(
-    rf"^(?:{_STAMP})?(?:[^\s\[]+ +)?{_PROGRAM}(?:\[\d+\])?: |{_NEW}{_PROGRAM} |: pam_\w+\(|\bpam: "
+# Dropbear that writes to a terminal or a file (`-E`) has no header.
+_DROPBEAR: Final = (
+    r"^(?:\[[0-9]+\] [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} )?(?:Bad (?:PAM )?\S+ attempt for '|"
+    r"Exit before auth[ :]|Child connection from |"
+    r"[Ll]ogin attempt for nonexistent user|\w+ auth succeeded for ')"
 )
-_PAM = r"^pam_\w+\(|^PAM [0-9]+ more|^session (?:opened|closed) for user|^authentication failure; "
+_LOGIN = re.compile(
+    rf"^(?:{_STAMP})?(?:[^\s\[]+ +)?{_PROGRAM}(?:\[\d+\])?: |{_NEW}{_PROGRAM} |: pam_\w+\(|\bpam: |"
+    rf"{_DROPBEAR}"
+)
+_PAM = (
+    r"^pam_\w+\(|^\(pam_\w+\) |^PAM [0-9]+ more|^session (?:opened|closed) for user|"
+    r"^authentication failure; logname="
+)
 
 
 class LinuxAuth:
@@ -54,12 +65,18 @@ class LinuxAuth:
         clock = syslog.Clock(source)
         for lines in syslog.records(source):
             frame = syslog.fields(lines)
+            bare = frame["app"].is_null() & frame["rest"].str.contains(_DROPBEAR)
+            if bare.any():
+                frame = frame.with_columns(
+                    pl.when(bare).then(pl.lit("dropbear")).otherwise("app").alias("app")
+                )
             strange = frame["@timestamp"].is_null() & frame["app"].is_null()
             if strange.any():
                 name_lost(frame.filter(strange), "neither a syslog time nor the name of a program", source)
                 frame = frame.filter(~strange)
             if frame.height:
-                yield events(clock.fill(frame))
+                filled = clock.fill(frame)
+                yield application_programs.split(filled, known(filled), events)
 
 
 def known(frame: pl.DataFrame) -> pl.Series:

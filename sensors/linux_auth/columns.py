@@ -108,7 +108,7 @@ def _meaning() -> list[pl.Expr]:
     ssh = kind == "sshd"
     accepted, refused = ssh & (event == "Accepted"), ssh & event.is_in(_REFUSED)
     dropbear_in = (kind == "dropbear") & pl.col("message").str.contains("auth succeeded")
-    dropbear_out = (kind == "dropbear") & event.str.contains("^Bad|^Login attempt")
+    dropbear_out = (kind == "dropbear") & event.str.contains("^Bad|^[Ll]ogin attempt")
     opened = event.is_in(["session opened", "New session", "LOGIN", "ROOT LOGIN", "Starting session"])
     closed = event.is_in(["session closed", "Removed session", "Session", "Close session"]) | (
         (event == "Disconnected from") & (pl.col("unknown") == "user")
