@@ -105,7 +105,7 @@ SENSOR: Final = W3cExtended()
 
 def _fields(line: str) -> list[str]:
     """The fields' names in small letters, if the line is of a web server's or proxy's."""
-    if not line.startswith("#Fields:"):
+    if not line.startswith("#Fields:") or " x-edge-location " in line:  # CloudFront has a sensor of its own
         return []
     names = line.partition(":")[2].lower().split()
     return (
