@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, message_forms, syslog
+from sensors import connection, framing, message_forms, syslog
 from sensors.losses import name_lost
 
 if TYPE_CHECKING:
@@ -75,31 +75,21 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.hstack(frame["set"].str.extract_groups(_ZONES).struct.unnest())
     frame = frame.with_columns(body.str.extract(_PREFIX, 1).str.strip_chars(" ").alias("prefix"))
     protocol = pl.col("protocol").str.to_lowercase().replace({"icmpv6": "ipv6-icmp"})
-    numbered = protocol.str.contains(r"^[0-9]+$")
     verdict = pl.col("verdict").replace_strict(_DONE, default=None, return_dtype=pl.String)
     prefix = pl.when(pl.col("prefix") != "").then(pl.col("prefix").str.to_lowercase())
     said = pl.coalesce(verdict, pl.col("prefix"))
     packet = pl.col("protocol").is_not_null()
-    connection = pl.lit("connection")
+    linked = pl.lit("connection")
     frame = frame.with_columns(
-        pl.when(~numbered).then(protocol).alias("network.transport"),
-        pl.when(numbered)
-        .then(protocol)
-        .otherwise(protocol.replace_strict(ecs.PROTOCOLS, default=None, return_dtype=pl.String))
-        .alias("network.iana_number"),
-        pl.when(pl.col("source.address").str.contains(":", literal=True))
-        .then(pl.lit("ipv6"))
-        .when(pl.col("source.address").is_not_null())
-        .then(pl.lit("ipv4"))
-        .alias("network.type"),
+        connection.transport(protocol).alias("network.transport"),
         pl.coalesce(verdict, prefix).alias("event.action"),
         pl.lit(["network"], pl.List(pl.String)).alias("event.category"),
         pl.when(said.str.contains(_REFUSED))
-        .then(pl.concat_list(pl.lit("denied"), connection))
+        .then(pl.concat_list(pl.lit("denied"), linked))
         .when(said.str.contains(_PASSED))
-        .then(pl.concat_list(pl.lit("allowed"), connection))
+        .then(pl.concat_list(pl.lit("allowed"), linked))
         .when(pl.col("source.address").is_not_null())
-        .then(pl.concat_list(connection))
+        .then(pl.concat_list(linked))
         .alias("event.type"),
         _mac(2).alias("source.mac"),
         _mac(1).alias("destination.mac"),
@@ -107,12 +97,13 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("rule").alias("rule.id"),
         pl.col("from").alias("observer.ingress.zone"),
         pl.col("to").alias("observer.egress.zone"),
+        pl.col("app").alias("log.syslog.appname"),
         pl.col("host").alias("observer.name"),
         pl.col("host").alias("host.name"),
         pl.col("host").alias("host.hostname"),
         pl.when(packet).then(0).cast(pl.Int64).alias("form"),
     )
-    return message_forms.settled(
+    settled = message_forms.settled(
         frame,
         "iptables",
         event_dataset="iptables.log",
@@ -120,6 +111,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         observer_product="netfilter",
         observer_type="firewall",
     )
+    return connection.described(settled, ("iptables.icmp.type", "iptables.icmp.code"))
 
 
 def _mac(number: int) -> pl.Expr:
