@@ -111,14 +111,20 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(~of_user.fill_null(value=False)).then(_path(frame, name)).alias("file.path"),
         integer(frame, "source.size", "additional_details.size").alias("file.size"),
         address(_alert_ip(frame)).alias("~alert_ip"),
+        text(frame, "source.owned_by.id").alias("~owner_id"),
+        text(frame, "source.owned_by.login").alias("~owner"),
+        text(frame, "source.owned_by.name").alias("~owner_name"),
         json(frame, "additional_details").alias("box.additional_details"),
     )
     mine = ["user.id", "user.email", "user.name", "user.target.email"]
+    owners = ["~owner_id", "~owner", "~owner_name"]
     theirs = ["user.effective.email", "user.effective.id", "user.effective.name"]
     return events.with_columns(
         related(["~alert_ip", "source.ip"]).alias("related.ip"),
-        pl.coalesce(related(theirs), related(mine)).alias("related.user"),
-    ).drop("~alert_ip")
+        pl.coalesce(
+            related(theirs), pl.when(pl.col("~owner").is_not_null()).then(related(owners)), related(mine)
+        ).alias("related.user"),
+    ).drop("~alert_ip", *owners)
 
 
 def _when(condition: pl.Expr, frame: pl.DataFrame, key: str) -> pl.Expr:

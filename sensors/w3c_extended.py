@@ -213,7 +213,7 @@ def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     related = ecs.relations(
         events,
-        ip=("source.ip", "destination.ip", "server.ip", "network.forwarded_ip"),
+        ip=("source.ip", "destination.ip", "server.ip"),
         user=("user.name",),
         hosts=("~site", "host.name"),
     )
