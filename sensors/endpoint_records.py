@@ -232,6 +232,23 @@ def _listed(frame: pl.DataFrame, path: str) -> pl.Expr:
     return pl.when(kept.list.len() > 0).then(kept)
 
 
+def gathered(frame: pl.DataFrame, field: str, paths: Sequence[str]) -> pl.Expr:
+    """The distinct values at all of `paths`, in their order, as a list of that name."""
+    there = {name.casefold() for name in frame.columns}
+    present = [
+        path
+        for path, head in ((path, path.partition("[]")[0].casefold()) for path in paths)
+        if head in there or any(name.startswith(f"{head}.") for name in there)
+    ]
+    if not present:
+        return pl.lit(None, _LIST).alias(field)
+    every = pl.concat_list(
+        pl.coalesce(_shaped(field, _listed(frame, path)), pl.lit([], _LIST)) for path in present
+    )
+    distinct = every.list.drop_nulls().list.unique(maintain_order=True)
+    return pl.when(distinct.list.len() > 0).then(distinct).alias(field)
+
+
 def _shaped(field: str, found: pl.Expr) -> pl.Expr:
     """Elements as ECS writes them: hardware addresses and IP addresses, no others among them."""
     if field.endswith(".mac"):

@@ -21,6 +21,7 @@ from sensors import (
     jamf,
     schema,
     sophos_central,
+    symantec_endpoint_security,
     tanium,
     trellix,
 )
@@ -40,6 +41,7 @@ ALL = (
     falco.SENSOR,
     jamf.SENSOR,
     sophos_central.SENSOR,
+    symantec_endpoint_security.SENSOR,
     tanium.SENSOR,
     trellix.SENSOR,
 )
