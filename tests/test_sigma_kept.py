@@ -191,7 +191,7 @@ def test_rules_that_change_while_they_are_read_are_not_kept(
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("analysis.sigma.reading.rule", "SigmaRule"),  # a record of another package, imported there
+        ("analysis.sigma.reading.rule", "Document"),  # a record of another module, imported there
         ("analysis.sigma.reading.rule", "field"),
         ("analysis.sigma.reading.rule", "re"),
         ("analysis.sigma.tree", "Enum"),  # makes new types

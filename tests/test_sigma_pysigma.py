@@ -13,8 +13,9 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem
 from sigma_cases import TRUTH
 
 from analysis.sigma import RulePack, tree
-from analysis.sigma.reading.detection import Reading, read_keyword, read_selection, read_value
+from analysis.sigma.reading.detection import Reading, read_keyword, read_selection
 from analysis.sigma.reading.documents import RuleProblem, read
+from analysis.sigma.reading.from_pysigma import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sigma.correlations import SigmaCorrelationTimespan
-from sigma.exceptions import SigmaError
-
 from analysis.sigma.correlations.expression import Expression, alternatives, parse
 from analysis.sigma.reading.documents import Document, RuleError, RuleProblem
 from analysis.sigma.reading.rule import Header, read_header
@@ -163,6 +160,9 @@ def _texts(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _timespan(value: object) -> timedelta:
+    from sigma.correlations import SigmaCorrelationTimespan  # noqa: PLC0415 - late, for speed
+    from sigma.exceptions import SigmaError  # noqa: PLC0415 - late, for speed
+
     try:
         return timedelta(seconds=SigmaCorrelationTimespan(str(value)).seconds)
     except (SigmaError, OverflowError, ValueError) as error:  # ValueError: thousands of digits

@@ -12,7 +12,6 @@ from analysis.sigma import tree
 from analysis.sigma.reading.condition import read_condition
 from analysis.sigma.reading.documents import RuleProblem
 from analysis.sigma.reading.draft import Context, ModifierError, drafted
-from analysis.sigma.reading.from_pysigma import read_value
 from analysis.sigma.reading.modifiers import MODIFIERS, finished, modified
 from analysis.sigma.reading.placeholders import UnresolvedError
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 Key: TypeAlias = str | int
 Keys: TypeAlias = tuple[Key, ...]
 MAX_VALUES: Final = 100_000  # of one detection, with all forms that modifiers make of them
-__all__ = ["Key", "Keys", "Reading", "read_detection", "read_keyword", "read_selection", "read_value"]
+__all__ = ["Key", "Keys", "Reading", "read_detection", "read_keyword", "read_selection"]
 
 
 @dataclass(frozen=True)

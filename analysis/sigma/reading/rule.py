@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sigma.exceptions import SigmaError
-from sigma.rule import SigmaRule
-
 from analysis.finding import Level
 from analysis.sigma import tree
 from analysis.sigma.reading.detection import Reading, read_detection
@@ -18,6 +15,8 @@ from analysis.sigma.taxonomy import Logsource, Taxonomy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from sigma.exceptions import SigmaError
 
 DEFAULT_CONFIDENCE: Final = 0.5
 _TAXONOMIES: Final = ("sigma", "ecs", "")
@@ -151,6 +150,9 @@ def _checked(document: Document) -> tuple[dict[str, Any], list[RuleError]]:
 
     It checks some keys as if they were texts. Where one is not, each is looked at by itself.
     """
+    from sigma.exceptions import SigmaError  # noqa: PLC0415 - late: packs that were kept need no parser
+    from sigma.rule import SigmaRule  # noqa: PLC0415 - likewise
+
     value = dict(document.value)
     if isinstance(value.get("falsepositives"), str):
         value["falsepositives"] = [value["falsepositives"]]  # the specification's schema has a text, too

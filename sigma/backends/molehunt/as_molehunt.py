@@ -114,8 +114,9 @@ def _ours(item: SigmaDetectionItem) -> list[tree.Value]:
 def _theirs(item: SigmaDetectionItem) -> list[tree.Value] | None:
     """The same by pySigma; None if molehunt cannot take it for one of its own."""
     from analysis.sigma import tree  # noqa: PLC0415 - late, for speed
-    from analysis.sigma.reading.detection import Reading, read_keyword, read_value  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.detection import Reading, read_keyword  # noqa: PLC0415 - late, for speed
     from analysis.sigma.reading.documents import RuleProblem  # noqa: PLC0415 - late, for speed
+    from analysis.sigma.reading.from_pysigma import read_value  # noqa: PLC0415 - late, for speed
 
     reading = Reading(lambda name: tree.Field(name, (name,)))
     try:

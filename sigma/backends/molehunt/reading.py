@@ -15,8 +15,9 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaFeatureNotSupportedByBackendError, SigmaValueError
 
 from analysis.sigma import tree
-from analysis.sigma.reading.detection import Reading, read_keyword, read_value
+from analysis.sigma.reading.detection import Reading, read_keyword
 from analysis.sigma.reading.documents import RuleProblem
+from analysis.sigma.reading.from_pysigma import read_value
 
 if TYPE_CHECKING:
     from sigma.rule import SigmaRule
