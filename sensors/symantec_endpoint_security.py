@@ -16,19 +16,21 @@ from sensors.json_table import text
 from sensors.url import url_columns
 
 _ADDRESSES: Final = (
-    "collector_device_ip", "device_ip", "device_gateway", "device_public_ip", "container.networks[].gateway_ip",
-    "container.networks[].ipv4", "container.networks[].ipv6", "device_networks[].gateway_ip",
-    "device_networks[].ipv4", "device_networks[].ipv6", "cybox.emails[].sender_ip", "cybox.ipv4s[]",
-    "cybox.ipv6s[]", "connection.src_ip", "connection.dst_ip", "sessions[].remote_ip", "remote_ip",
-    "cybox.files[].src_ip", "file.src_ip", "actor.file.src_ip", "actor.module.src_ip", "actor.session.remote_ip",
-    "parent.file.src_ip", "parent.module.src_ip", "parent.session.remote_ip", "session.remote_ip",
+    "collector_device_ip", "device_ip", "device_gateway", "device_public_ip",
+    "container.networks[].gateway_ip", "container.networks[].ipv4", "container.networks[].ipv6",
+    "device_networks[].gateway_ip", "device_networks[].ipv4", "device_networks[].ipv6",
+    "cybox.emails[].sender_ip", "cybox.ipv4s[]", "cybox.ipv6s[]", "connection.src_ip",
+    "connection.dst_ip", "sessions[].remote_ip", "remote_ip", "cybox.files[].src_ip", "file.src_ip",
+    "actor.file.src_ip", "actor.module.src_ip", "actor.session.remote_ip", "parent.file.src_ip",
+    "parent.module.src_ip", "parent.session.remote_ip", "session.remote_ip",
 )  # fmt: skip
 _HOSTS: Final = (
-    "file", "file_result", "cybox.files[]", "actor.file", "actor.module", "parent.file", "parent.module", "module",
+    "file", "file_result", "cybox.files[]", "actor.file", "actor.module", "parent.file",
+    "parent.module", "module",
 )  # fmt: skip
 _PEOPLE: Final = (
-    "actor.session.user", "actor.user", "parent.session.user", "parent.user", "sessions[].user", "session.user",
-    "user",
+    "actor.session.user", "actor.user", "parent.session.user", "parent.user", "sessions[].user",
+    "session.user", "user",
 )  # fmt: skip
 
 
