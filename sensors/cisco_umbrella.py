@@ -2,7 +2,8 @@
 
 Columns after "Umbrella: Log Formats and Versioning" (versions 1 to 10: later ones add columns at the end);
 there is no header, times are UTC. Mapping after Elastic's integration `cisco_umbrella`, but a DNS record type
-is its name alone (`A`, not `1 (A)`) and a transport protocol its name.
+is its name alone (`A`, not `1 (A)`) and a transport protocol its name. Collectors that take the lines apart
+(Panther: https://docs.panther.com/data-onboarding/supported-logs/cisco-umbrella) write them as JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing
+from sensors import connection, ecs, framing, json_table
+from sensors.json_table import text, texts
 from sensors.losses import name_lost
 from sensors.mapping import first_rule
 from sensors.schema import TIME
@@ -67,6 +69,28 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "admin_ip", "cisco.umbrella.audit.before", "cisco.umbrella.audit.after",
     ),
 }  # fmt: skip
+# The same in JSON, by the fields that tell the kind.
+_TELLS: Final = {
+    "dns": ("domain", "responseCode", "timestamp"),
+    "proxy": ("verdict", "url", "timestamp"),
+    "firewall": ("direction", "ipProtocol", "timestamp"),
+    "ip": ("sourceIp", "destinationIp", "identityTypes"),
+}
+_NAMES: Final = {
+    "identity": ("policyIdentity", "identity"), "identities": ("identities",), "time": ("timestamp",),
+    "inside": ("internalIp", "sourceIp"), "outside": ("externalIp",), "verdict": ("action", "verdict"),
+    "query": ("queryType",), "dns.response_code": ("responseCode",), "name": ("domain",),
+    "categories": ("categories",), "identity_type": ("policyIdentityType", "identityType"),
+    "identity_types": ("identityTypes",), "blocked": ("blockedCategories",),
+    "destination.address": ("destinationIp",), "http.request.mime_type": ("contentType",),
+    "url.original": ("url",), "http.request.referrer": ("referer",), "user_agent.original": ("userAgent",),
+    "http.response.status_code": ("statusCode",), "http.request.bytes": ("requestSize",),
+    "http.response.bytes": ("responseSize",), "http.response.body.bytes": ("responseBodySize",),
+    "sha256": ("sha", "sha256"), "cisco.umbrella.origin_id": ("originId",), "protocol": ("ipProtocol",),
+    "network.direction": ("direction",), "source.bytes": ("packetSize",), "source.port": ("sourcePort",),
+    "destination.port": ("destinationPort",), "cisco.umbrella.datacenter": ("dataCenter",),
+    "rule.id": ("ruleId",), "http.request.method": ("requestMethod",),
+}  # fmt: skip
 _ALL: Final = tuple(dict.fromkeys(name for names in COLUMNS.values() for name in names))
 _DENIED = r"(?i)block|deny|denied|drop"
 _ALLOWED = r"(?i)allow|proxied|monitor|permit|warn|isolate|would"
@@ -90,7 +114,15 @@ class CiscoUmbrella:
     name = "cisco_umbrella"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the names are those of buckets
-        """Whether at least half of the lines are of one of Umbrella's kinds."""
+        """Whether at least half of the lines (or records in JSON) are of one of Umbrella's kinds."""
+        if head.lstrip()[:1] in {b"{", b"["}:
+            records = json_table.peek(head)
+            told = sum(
+                any(record.keys() >= set(names) for names in _TELLS.values())
+                and bool({"internalIp", "externalIp", "sourceIp"} & record.keys())
+                for record in records
+            )
+            return 2 * told > len(records)
         lines = [line for line in framing.text_head(head).splitlines() if line.strip()][:_SNIFFED]
         if not lines:
             return False
@@ -99,6 +131,9 @@ class CiscoUmbrella:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line of none of the kinds, or without a time, is named as unread."""
+        if source.head.lstrip()[:1] in {b"{", b"["}:
+            yield from _records(source)
+            return
         for lines in framing.lines(source):
             frame = _split(lines)
             strange = frame["kind"].is_null() | frame["@timestamp"].is_null()
@@ -153,7 +188,31 @@ def _split(lines: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def _records(source: Source) -> Iterator[pl.DataFrame]:
+    """Lines that a collector took apart."""
+    for records in json_table.records(source):
+        table = json_table.table(records, source)
+        kind: pl.Expr = pl.lit(None, pl.String)
+        for name, tells in reversed(_TELLS.items()):
+            there = pl.all_horizontal([text(table, tell).is_not_null() for tell in tells])
+            kind = pl.when(there).then(pl.lit(name)).otherwise(kind)
+        when = json_table.time(table, "timestamp").cast(TIME)
+        columns = [
+            pl.coalesce(texts(table, path).list.join(",") for path in paths).alias(name)
+            for name, paths in _NAMES.items()
+        ]
+        frame = table.select(
+            "text", "log.offset", "log.file.line", kind.alias("kind"), when.alias("@timestamp"), *columns
+        )
+        strange = frame["kind"].is_null() | frame["@timestamp"].is_null()
+        if strange.any():
+            name_lost(frame.filter(strange), "no record of Umbrella's logs", source)
+        if not strange.all():
+            yield _mapped(frame.filter(~strange))
+
+
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
+    """The lines, by the columns of their kinds."""
     parts = []
     for (kind,), part in frame.partition_by("kind", as_dict=True).items():
         fields = pl.col("fields").list
@@ -165,19 +224,23 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
                 for place, name in enumerate(COLUMNS[str(kind)])
             )
         )
-    whole = pl.concat(parts, how="diagonal").sort("log.offset").drop("fields")
+    return _mapped(pl.concat(parts, how="diagonal").sort("log.offset").drop("fields"))
+
+
+def _mapped(whole: pl.DataFrame) -> pl.DataFrame:
+    """Columns of any kind as ECS."""
     whole = whole.with_columns(
         pl.lit(None, pl.String).alias(name) for name in _ALL if name not in whole.columns
     )
     whole = _identities(whole)
     whole = whole.with_columns(*_ends(), *_details(), *_meaning())
-    whole = url_columns(whole)
+    whole = connection.described(url_columns(whole))
     hosts = ecs.relations(
         whole,
         ip=("source.ip", "source.nat.ip", "destination.ip"),
         user=("user.name",),
         hash=("file.hash.sha256", "sha256"),
-        hosts=("host.name", "dns.question.name", "fqdn"),
+        hosts=("host.name", "dns.question.name", "fqdn", "fqdn2"),
     )
     return ecs.only(hosts, "cisco")
 
@@ -259,6 +322,7 @@ def _details() -> list[pl.Expr]:
         pl.col("severity").str.to_lowercase().replace_strict(_SEVERITY, default=None, return_dtype=pl.Int64)
         .alias("event.severity"),
         fqdn.alias("fqdn"),
+        pl.col("fqdns").str.extract(r"^[^,]+,\s*([^,]+)", 1).alias("fqdn2"),
         fqdn.alias("destination.domain"),
         pl.col("categories").alias("cisco.umbrella.categories"),
         pl.col("blocked").alias("cisco.umbrella.blocked_categories"),

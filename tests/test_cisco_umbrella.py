@@ -96,3 +96,24 @@ def test_what_is_no_line_of_umbrella_is_named() -> None:
 @given(broken_lines(sample_lines("cisco_umbrella")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
     accounted(SENSOR, content)
+
+
+def test_lines_that_a_collector_took_apart() -> None:
+    content = (SAMPLES / "cisco_umbrella" / "umbrella.ndjson").read_bytes()
+    assert SENSOR.sniff(content, "x")
+    source = source_of(content + b'{"domain":"x"}\n')
+    dns, proxy, firewall = events(SENSOR, source)
+    assert [entry.line for entry in source.unread] == [4]
+    assert the(dns, "event.action", "event.outcome", "user.name", "host.name", "source.ip") == (
+        "dns-request-Blocked", "failure", "maya.lindqvist", "nyc-lt-0417", "10.20.31.7",
+    )  # fmt: skip
+    assert the(dns, "dns.question.name", "dns.question.type", "source.nat.ip") == (
+        "tunnel.example.net", "A", "203.0.113.41",
+    )  # fmt: skip
+    assert the(proxy, "event.action", "url.domain", "http.response.status_code") == (
+        "proxy-request-POST", "paste.example", 200,
+    )  # fmt: skip
+    assert the(firewall, "event.action", "network.transport", "destination.port", "network.direction") == (
+        "fw-connection-BLOCK", "tcp", 3389, "outbound",
+    )  # fmt: skip
+    assert firewall["network.community_id"]

@@ -135,6 +135,10 @@ def _activities(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         given(rows, "rule_id").alias("rule.id"),
         given(rows, "network_name").alias("network.name"),
         address(given(rows, "actor_ip_address")).alias("~actor_ip"),
+        given(rows, "resource_recipients")
+        .str.extract_all(r"@[A-Za-z0-9.-]+")
+        .list.eval(pl.element().str.strip_prefix("@"))
+        .alias("~domains"),
         given(rows, "os_version").alias("host.os.version"),
         given(rows, "device_id").alias("device.id"),
         given(rows, "device_model").alias("device.model.name"),
@@ -238,11 +242,15 @@ def _related(events: pl.DataFrame) -> pl.DataFrame:
     """`related.*`: names alone for the older reports, names, addresses and numbers for the others."""
     named = related(["~shared_with", "file.owner", "user.name", "user.target.name"])
     every = related(["user.id", "user.name", "user.email", "user.target.email"])
+    domains = related(["user.domain", "google_workspace.organization.domain"])
+    shared = pl.concat_list(domains, "~domains").list.drop_nulls().list.unique(maintain_order=True)
     return events.with_columns(
         pl.col("source.ip").alias("client.ip"),
         related(["source.ip", "~actor_ip"]).alias("related.ip"),
         pl.when("~named").then(named).otherwise(every).alias("related.user"),
         pl.when(~pl.col("~named"))
-        .then(related(["user.domain", "google_workspace.organization.domain"]))
+        .then(domains)
+        .when(pl.col("~domains").list.len() > 0)
+        .then(shared)
         .alias("related.hosts"),
-    ).drop("~shared_with", "~named", "~actor_ip")
+    ).drop("~domains", "~shared_with", "~named", "~actor_ip")
