@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from sensors import ecs, schema, text_values
+from sensors import connection, ecs, schema, text_values
 from sensors.zeek import peculiar
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LISTS: Final = pl.List(pl.String)
 _ENDS: Final = ("source.ip", "destination.ip")
+_ICMP: Final = ("zeek.connection.icmp.type", "zeek.connection.icmp.code")
+_ICMP6: Final = "58"
 _RELATED: Final[Mapping[str, Sequence[str]]] = {
     "related.ip": (*_ENDS, "server.ip", "client.ip", "host.ip"),
     "related.user": ("user.name",),
@@ -81,7 +83,7 @@ def events(kind: Kind, rows: Rows, source: Source) -> pl.DataFrame:
         ]
     )
     frame = _constant(frame, kind)
-    frame = peculiar.of(kind, frame)
+    frame = _identified(peculiar.of(kind, frame))
     return _timed(_related(frame), rows, source)
 
 
@@ -133,6 +135,22 @@ def _constant(frame: pl.DataFrame, kind: Kind) -> pl.DataFrame:
         said = pl.when(good).then(pl.lit("success")).when(deciding.is_not_null()).then(pl.lit("failure"))
         added.append(said.alias("event.outcome"))
     return frame.with_columns(added)
+
+
+def _identified(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds the Community ID where Zeek did not write one itself (its policy `community-id-logging`)."""
+    if not {*_ENDS, "network.transport"} <= set(frame.columns) or "network.community_id" in frame.columns:
+        return frame
+    transport, six = pl.col("network.transport"), pl.col("source.ip").str.contains(":", literal=True)
+    number = transport.replace_strict(ecs.PROTOCOLS, default=None, return_dtype=pl.String)
+    numbered = frame.with_columns(
+        pl.when(six & (transport == "icmp"))
+        .then(pl.lit(_ICMP6))
+        .otherwise(number)
+        .alias("network.iana_number")
+    )
+    icmp = _ICMP if set(_ICMP) <= set(frame.columns) else None
+    return frame.with_columns(connection.community_ids(numbered, icmp).alias("network.community_id"))
 
 
 def _related(frame: pl.DataFrame) -> pl.DataFrame:
