@@ -12,7 +12,7 @@ the first whose `match` is found says category, type and outcome, and `add` puts
 `outcome` is a path whose value says how it ended. `match` has expressions that values at paths must fit,
 `nothing` the words for no value, `clock` the form of a time that stands in several fields; `~login` is a
 person in any spelling. `use` names sets of fields under `[fields]` that several datasets share. What is
-`weak` tells records beside others of the vendor, but no file.
+`weak` tells records beside others of the vendor, but no file. `csv` names columns that tell a CSV.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import connection, ecs, json_table, schema, zones
+from sensors import connection, delimited, ecs, json_table, schema, zones
 from sensors.audit_trail import words
 from sensors.json_table import objects, text, texts, time
 from sensors.losses import name_lost
@@ -164,6 +164,7 @@ class Dataset:
     match: Mapping[str, str] = field(default_factory=dict)
     nothing: tuple[str, ...] = ()
     clock: str = ""
+    csv: tuple[str, ...] = ()
     flow: bool = False
     weak: bool = False
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -213,14 +214,15 @@ class DatasetTables:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are of one of the datasets."""
+        if self._is_csv(head):
+            return True
         records = json_table.peek(head)
         known = sum(any(one.is_of(record) for one in self.datasets if not one.weak) for record in records)
         return known * 2 > len(records)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; what is of no dataset, or has no time, is named in `source.unread`."""
-        for records in json_table.records(source):
-            table = json_table.opened(json_table.table(records, source), *self.nested)
+        for table in self._csv(source) if self._is_csv(source.head) else self._json(source):
             kind: pl.Expr = pl.lit(None, pl.String)
             for number, dataset in reversed(list(enumerate(self.datasets))):
                 kind = pl.when(dataset.fits(table)).then(pl.lit(number)).otherwise(kind)
@@ -233,8 +235,34 @@ class DatasetTables:
                 if (part := _events(table.filter(kinds == number), self.datasets[number], source)).height
             ]
             if parts:
-                whole = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
+                whole = pl.concat(parts, how="diagonal_relaxed") if len(parts) > 1 else parts[0]
                 yield whole.sort("log.offset", maintain_order=True) if len(parts) > 1 else whole
+
+    def _json(self, source: Source) -> Iterator[pl.DataFrame]:
+        for records in json_table.records(source):
+            yield json_table.opened(json_table.table(records, source), *self.nested)
+
+    def _is_csv(self, head: bytes) -> bool:
+        if not any(one.csv for one in self.datasets) or head.lstrip()[:1] in {b"{", b"["}:
+            return False
+        rows = delimited.first_rows(head, ",", 1)
+        columns = {name.strip() for name in rows[0]} if rows else set()
+        return any(one.csv and set(one.csv) <= columns for one in self.datasets)
+
+    def _csv(self, source: Source) -> Iterator[pl.DataFrame]:
+        """The records of a CSV as a table with a column of text for each of its own."""
+        names: list[str] = []
+        for records in delimited.records(source):
+            frame = records
+            if not names:
+                head = delimited.first_rows(frame["text"][0].encode(), ",", 1)
+                for place, raw in enumerate(head[0] if head else []):
+                    name = raw.strip()
+                    taken = name in {"", "text", *names, *delimited.PLACE}
+                    names.append(f"~{place}" if taken else name)
+                frame = frame.slice(1)
+            if frame.height and names:
+                yield delimited.table(frame, names, ",", source).rename({"sample": "text"})
 
 
 def _fixed(table: dict[str, Any]) -> dict[str, Any]:

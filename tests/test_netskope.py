@@ -81,3 +81,15 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, data: s
     lines = SAMPLE.read_bytes().splitlines(keepends=True)
     few = b"".join(data.draw(st.lists(st.sampled_from(lines), min_size=1, max_size=3)))
     assert accounted(netskope.SENSOR, source(data.draw(broken(few))))
+
+
+def test_log_streaming_writes_the_same_as_csv(source: MakeSource) -> None:
+    path = SAMPLES / "netskope" / "events.csv"
+    assert claimed(path) == ["netskope"]
+    made = source(path.read_bytes() + b"x,y\n", "events.csv")
+    rows = events(netskope.SENSOR, made)
+    assert frame_of(rows, "event.action", "source.ip", "source.bytes", "url.query", "log.file.line") == [
+        (None, "203.0.113.20", 961_033, None, 2),
+        ("block", "203.0.113.20", None, "a=1,2", 3),
+    ]
+    assert [unread.line for unread in made.unread] == [4]
