@@ -73,7 +73,7 @@ class Values:
         if self._table.kind(NULL_FIELDS) is None or not self._table.known:
             return []
         fields = literal.name(NULL_FIELDS)
-        return [f"ARRAY_CONTAINS({fields}, {literal.text(name)})" for name in field.sources]
+        return [f"ARRAY_CONTAINS({fields}, {literal.text(name)})" for name in field.columns]
 
     def event(self) -> str:
         """A number of the event, to know it again when it was put into several rows; not with `SELECT *`."""
