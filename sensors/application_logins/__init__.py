@@ -1,9 +1,9 @@
 """Self-hosted applications whose logs say who signed in from where, and what they took: one table for all.
 
 Authelia, Bitwarden (server), cPanel, Exchange (POP and IMAP), Gitea and Forgejo, GitLab, Grafana, Kasm,
-Nextcloud and ownCloud, ProFTPD, Samba, SFTPGo, Vaultwarden, vsftpd, Webmin, Zimbra. `products.toml` says how
-records of each begin, `messages/` what they say, worded after the products' own sources. What such products
-tell syslog is read wherever syslog is (`programs.py`).
+Nextcloud and ownCloud, ProFTPD, Samba, SFTPGo, Vaultwarden, vsftpd, Webmin, Zimbra, and the consoles of
+AdGuard Home and Technitium. `products.toml` says how records of each begin, `messages/` what they say, worded
+after the products' own sources. What such products tell syslog is read wherever syslog is (`programs.py`).
 """
 
 from __future__ import annotations
