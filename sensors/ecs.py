@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import schema
+from sensors.distinct import by_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ _IPV6 = "|".join(
         rf":(?::{_HEX}){{0,5}}:{_IPV4}",
     ]
 )
-_IP = rf"^(?:{_IPV4}|(?:{_IPV6})(?:%[0-9A-Za-z_.-]+)?)$"
+IP: Final = rf"^(?:{_IPV4}|(?:{_IPV6})(?:%[0-9A-Za-z_.-]+)?)$"
 _PERSON = r"^(?:LOCAL\\+)?(?:(?P<domain>[^\\]+)\\+)?(?P<name>[^\\@]+)(?:@(?P<realm>[^\\/@\s]+))?$"
 # What products write where there is no user.
 _NOBODY: Final = ("", "-", "*****", "unknown", "Unknown", "<unknown>", "N/A", "n/a", "None", "none", "(null)")
@@ -47,7 +48,7 @@ PROTOCOLS: Final = {
 
 def is_ip(text: pl.Expr) -> pl.Expr:
     """Whether text is one IPv4 or IPv6 address, and nothing else."""
-    return text.str.contains(_IP)
+    return by_value(text, lambda one: one.str.contains(IP), pl.Boolean)
 
 
 def address(side: str, text: pl.Expr | None = None) -> list[pl.Expr]:

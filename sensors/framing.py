@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from sensors import text_views
+from sensors.machine_words import WIDE, count, first, kernel, line_marks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensors.json_scan import Array
     from sensors.sensor import Source
 
 CHUNK_BYTES = 8 << 20
 LINE_BYTES = 16 << 20  # a longer line is no log record; it is skipped and named
 _NEWLINE = 0x0A
+_RETURN = 0x0D
+_ONE = np.uint64(1)
 
 
 def text_head(head: bytes) -> str:
@@ -43,38 +49,91 @@ def lines(source: Source) -> Iterator[pl.DataFrame]:
             )
             line_number, offset = line_number + 1, offset + block
             continue
-        frame, count = _split(block, line_number, offset, source)
-        line_number, offset = line_number + count, offset + len(block)
+        frame, lines_there = _split(block, line_number, offset, source)
+        line_number, offset = line_number + lines_there, offset + len(block)
         if frame.height:
             yield frame
 
 
 def _split(block: bytes, first_line: int, first_offset: int, source: Source) -> tuple[pl.DataFrame, int]:
     """The lines of a block that ends at a line end, and how many there are, empty ones counted."""
-    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
-    if not block.endswith(b"\n"):
-        ends = np.append(ends, len(block))
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    try:
-        text = block.decode("utf-8")
-    except UnicodeDecodeError as error:
-        text = block.decode("utf-8", "replace")
-        at = int(np.searchsorted(ends, error.start))
+    data = np.frombuffer(block, np.uint8)
+    starts, ends = _bounds(data)
+    offsets = first_offset + starts
+    fault = _first_not_utf8(block)
+    if fault >= 0:
+        at = int(np.searchsorted(ends, fault))
         source.lost(
             "not UTF-8 from here on in places; unreadable bytes stand as \N{REPLACEMENT CHARACTER}",
             line=first_line + at,
             offset=first_offset + int(starts[at]),
             sample=block[starts[at] : ends[at]],
         )
-    column = pl.Series("text", [text.removesuffix("\n")]).str.split("\n").explode(empty_as_null=False)
+        data = np.frombuffer(block.decode("utf-8", "replace").encode(), np.uint8)
+        starts, ends = _bounds(data)
+    total = len(starts)
+    ends -= (ends > starts) & (data[ends - 1] == _RETURN)
+    there = np.flatnonzero(ends > starts)
     frame = pl.DataFrame(
         {
-            "text": column.str.strip_suffix("\r"),
-            "log.offset": first_offset + starts,
-            "log.file.line": first_line + np.arange(len(starts), dtype=np.int64),
+            "text": text_views.over(data, starts[there], ends[there]),
+            "log.offset": offsets[there],
+            "log.file.line": first_line + there,
         }
     )
-    return frame.filter(pl.col("text") != ""), len(starts)
+    return frame, total
+
+
+def is_utf8(data: Array) -> bool:
+    """Whether bytes are UTF-8 from first to last."""
+    return _first_not_utf8(data.tobytes()) < 0
+
+
+def _first_not_utf8(block: bytes) -> int:
+    """Where the first byte stands that is not UTF-8; -1 if there is none."""
+    if block.isascii():
+        return -1
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return -1
+
+
+@kernel
+def _bounds(data: Array) -> tuple[Array, Array]:
+    """Where each line starts and ends, its line end left out."""
+    lines = 1
+    at = 0
+    while at + WIDE <= len(data):
+        lines += count(line_marks(data.ctypes.data + at))
+        at += WIDE
+    lines += len(data) - at
+    starts = np.empty(lines, np.int64)
+    ends = np.empty(lines, np.int64)
+    found = 0
+    start = 0
+    at = 0
+    while at < len(data):
+        if at + WIDE <= len(data):
+            marks = line_marks(data.ctypes.data + at)
+        else:
+            marks = np.uint64(0)
+            for k in range(len(data) - at):
+                marks |= np.uint64(data[at + k] == _NEWLINE) << np.uint64(k)
+        while marks:
+            end = at + first(marks)
+            starts[found] = start
+            ends[found] = end
+            found += 1
+            start = end + 1
+            marks &= marks - _ONE
+        at += WIDE
+    if start < len(data):
+        starts[found] = start
+        ends[found] = len(data)
+        found += 1
+    return starts[:found], ends[:found]
 
 
 def _whole_lines(source: Source) -> Iterator[bytes | int]:

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import json_scan, json_shred
+from sensors import json_scan, json_shred, json_text, text_views
+from sensors.text_views import spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensors.json_scan import Array
 
+__all__ = ["PATHS", "chosen", "filled", "leaves_of", "listed", "names_of", "spans", "strings"]
+
 PATHS: Final = 16_384  # told apart at most in one batch
-
-
-def spans(column: pl.Series) -> tuple[Array, Array, Array]:
-    """The bytes of a text column, and where each value starts and ends; null is no bytes."""
-    column = column.fill_null("")
-    blob = column.str.join("\n").cast(pl.Binary).item() if len(column) else b""
-    lengths = column.str.len_bytes().to_numpy().astype(np.int64)
-    ends = np.cumsum(lengths + 1) - 1
-    return np.frombuffer(blob, np.uint8), ends - lengths, ends
 
 
 def names_of(data: Array, paths: Array) -> list[str]:
@@ -38,31 +32,53 @@ def names_of(data: Array, paths: Array) -> list[str]:
 
 def filled(data: Array, leaves: Array, columns: Array, names: Sequence[str], height: int) -> list[pl.Series]:
     """The columns `names` of a table of `height` rows; `columns` has the number of each leaf's column."""
-    rows = np.ascontiguousarray(leaves[:, json_shred.ROW])
-    order, begin = json_shred.by_column(rows, columns, len(names))
-    values = strings(data, leaves, order)
-    values.append(pl.Series([None], dtype=pl.String))
-    columns_filled = []
-    for number, name in enumerate(names):
-        where = np.full(height, len(order))
-        where[rows[order[begin[number] : begin[number + 1]]]] = np.arange(begin[number], begin[number + 1])
-        columns_filled.append(values.gather(where).alias(name))
-    return columns_filled
+    extra = json_text.room_for(data, leaves, columns)
+    made = text_views.Columns(names, height, len(data) + extra)
+    made.text[: len(data)] = data
+    json_text.fill(data, leaves, columns, made.views, made.valid, made.text)
+    return made.series()
 
 
 def strings(data: Array, leaves: Array, order: Array | None = None) -> pl.Series:
     """The text of leaves, escapes read."""
-    order = np.arange(len(leaves)) if order is None else order
-    if not len(order):
-        return pl.Series(dtype=pl.String)
-    blob = json_shred.gather(data, leaves, order).tobytes()
-    joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String)
-    return joined.str.split("\0").explode()
+    leaves = leaves.copy() if order is None else leaves[order]
+    leaves[:, json_shred.ROW] = np.arange(len(leaves))
+    if (leaves[:, json_shred.TO] - leaves[:, json_shred.FROM]).sum() < len(data) // 4:
+        data = json_text.gathered(data, leaves)
+    return filled(data, leaves, np.zeros(len(leaves), np.int64), [""], len(leaves))[0]
+
+
+def listed(
+    data: Array, leaves: Array, columns: Array, names: Sequence[str], rows: Array, there: Array
+) -> pl.Series:
+    """A column of lists of structs with the fields `names`; with no names, of the leaves' own text.
+
+    Args:
+        data: the bytes.
+        leaves: their row is the number of the element that they belong to.
+        columns: the number of each leaf's field.
+        names: of the fields.
+        rows: the number of each element's list, ascending.
+        there: which lists are not null.
+    """
+    extra = json_text.room_for(data, leaves, columns)
+    made = text_views.Columns(names or ["item"], len(rows), len(data) + extra, len(there))
+    made.text[: len(data)] = data
+    made.offsets[1:] = np.cumsum(np.bincount(rows, minlength=len(there)))
+    made.there[:] = np.packbits(there, bitorder="little")
+    json_text.fill(data, leaves, columns, made.views, made.valid, made.text)
+    return made.lists(bare=not names)
 
 
 def chosen(data: Array, starts: Array, ends: Array, names: Sequence[str]) -> pl.DataFrame:
     """The leaves `names` of the objects that fill the spans, a text column each."""
+    leaves, columns = leaves_of(data, starts, ends, names)
+    return pl.DataFrame(filled(data, leaves, columns, names, len(starts)))
+
+
+def leaves_of(data: Array, starts: Array, ends: Array, names: Sequence[str]) -> tuple[Array, Array]:
+    """The leaves of the objects that fill the spans, and the place of each one's path in `names`, or -1."""
     leaves, _, paths, _ = json_shred.shred(data, starts, ends, PATHS)
     place = {name: number for number, name in enumerate(names)}
     columns = np.array([place.get(name, -1) for name in names_of(data, paths)])
-    return pl.DataFrame(filled(data, leaves, columns[leaves[:, json_shred.PATH]], names, len(starts)))
+    return leaves, columns[leaves[:, json_shred.PATH]]

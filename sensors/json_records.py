@@ -159,16 +159,15 @@ def _framed(blob: bytes, spans: Array, offset: int, line: int) -> pl.DataFrame:
 
 def _texts(data: Array, starts: Array, ends: Array) -> pl.Series:
     """The spans of `data` as text; bytes that are not UTF-8 stand as U+FFFD."""
-    if not len(starts):
-        return pl.Series(dtype=pl.String)
+    if not framing.is_utf8(data):
+        parts = (data[start:end].tobytes() for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+        return pl.Series(
+            [part.replace(b"\0", b" ").decode("utf-8", "replace") for part in parts], dtype=pl.String
+        )
     leaves = np.zeros((len(starts), 5), np.int64)
     leaves[:, json_shred.FROM], leaves[:, json_shred.TO] = starts, ends
-    blob = json_shred.gather(data, leaves, np.arange(len(starts))).tobytes()
-    try:
-        joined = pl.Series([blob], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.ComputeError:  # "invalid utf8"
-        joined = pl.Series([blob.decode("utf-8", "replace")])
-    return joined.str.split("\0").explode()
+    leaves[:, json_shred.KIND] = json_scan.RAW
+    return json_columns.strings(data, leaves)
 
 
 def _unwrapped(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
@@ -178,8 +177,10 @@ def _unwrapped(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
 
 def _carried(frame: pl.DataFrame) -> pl.DataFrame:
     """The same records; for those that log shippers carry as text, that text."""
-    text = pl.col("text")
-    shipped = frame.select(text.str.contains(_CARRIER) & text.str.contains(_SHIPPED)).to_series()
+    shipped = frame["text"].str.contains(_CARRIER)
+    if not shipped.any():
+        return frame
+    shipped &= frame["text"].str.contains(_SHIPPED)
     if not shipped.any():
         return frame
     outer = frame.filter(shipped)
@@ -232,10 +233,8 @@ def _open_envelopes(frame: pl.DataFrame) -> pl.DataFrame:
     if inside.null_count() == frame.height:
         return frame
     wrapped = frame.filter(inside.is_not_null())["text"]
-    blob = wrapped.str.join("\n").cast(pl.Binary).item()
-    data = np.frombuffer(blob, np.uint8)
-    ends = np.cumsum(wrapped.str.len_bytes().to_numpy().astype(np.int64) + 1) - 1
-    starts = np.concatenate(([0], ends[:-1] + 1)) + inside.drop_nulls().to_numpy().astype(np.int64)
+    data, starts, ends = json_columns.spans(wrapped)
+    starts = starts + inside.drop_nulls().to_numpy().astype(np.int64)
     stops = json_scan.value_ends(data, starts, ends)
     stops = np.where(stops < 0, ends, stops)  # a broken record: the table will name it
     texts = frame["text"].to_frame().with_row_index("row")

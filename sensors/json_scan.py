@@ -7,19 +7,18 @@ torn record shows. Numba compiles these functions on first use and keeps the res
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numba import njit
+
+from sensors.machine_words import WIDE, first, kernel, string_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]  # kernels see concrete types; for the checker an element is anything
 
-Function = TypeVar("Function", bound="Callable[..., Any]")
+__all__ = ["kernel"]
 
 INCOMPLETE: Final = -1  # the data ends before the value does
 MALFORMED: Final = -2
@@ -71,11 +70,6 @@ _SIGN: Final = _members(b"+-")
 _BREAK: Final = _members(b"\n\0")
 
 
-def kernel(function: Function) -> Function:
-    """The function, compiled on first use; the compiled form is kept on disk."""
-    return cast("Function", njit(cache=True, nogil=True)(function))
-
-
 @kernel
 def space(data: Array, at: int, end: int) -> int:
     """The first byte from `at` on that is not white space."""
@@ -105,6 +99,14 @@ def string_end(data: Array, at: int, end: int) -> tuple[int, int]:
     kind = PLAIN
     at += 1
     while at < end:
+        if at + WIDE <= len(data):
+            marks = string_marks(data.ctypes.data + at)
+            if not marks:
+                at += WIDE
+                continue
+            at += first(marks)
+            if at >= end:
+                break
         c = data[at]
         if c == QUOTE:
             return at + 1, kind
@@ -161,7 +163,7 @@ def _number_end(data: Array, at: int, end: int) -> int:
 
 
 @kernel
-def _scalar_end(data: Array, at: int, end: int) -> int:
+def scalar_end(data: Array, at: int, end: int) -> int:
     """After the string, number or literal at `at`, or an error."""
     c = data[at]
     if c == QUOTE:
@@ -218,7 +220,12 @@ def _close(data: Array, at: int, end: int, closers: Array, depth: int) -> tuple[
 @kernel
 def value_end(data: Array, at: int, end: int) -> int:
     """After the JSON value at `at`, or INCOMPLETE or MALFORMED (also: nested deeper than `MAX_DEPTH`)."""
-    closers = np.empty(MAX_DEPTH, np.uint8)
+    return nested_end(data, at, end, np.empty(MAX_DEPTH, np.uint8))
+
+
+@kernel
+def nested_end(data: Array, at: int, end: int, closers: Array) -> int:
+    """The same, with room for `MAX_DEPTH` brackets: many values need it only once."""
     depth = 0
     while True:
         at = space(data, at, end)
@@ -238,7 +245,7 @@ def value_end(data: Array, at: int, end: int) -> int:
                         return at
                 continue
         else:
-            at = _scalar_end(data, at, end)
+            at = scalar_end(data, at, end)
             if at < 0:
                 return at
         at, depth = _close(data, at, end, closers, depth)
@@ -250,8 +257,9 @@ def value_end(data: Array, at: int, end: int) -> int:
 def value_ends(data: Array, starts: Array, ends: Array) -> Array:
     """`value_end` for each span."""
     out = np.empty(len(starts), np.int64)
+    closers = np.empty(MAX_DEPTH, np.uint8)
     for k in range(len(starts)):
-        out[k] = value_end(data, starts[k], ends[k])
+        out[k] = nested_end(data, starts[k], ends[k], closers)
     return out
 
 
@@ -267,6 +275,7 @@ def cut(data: Array, at: int, spans: Array) -> tuple[int, int, int]:
         object is there), INCOMPLETE or MALFORMED (an object begins there).
     """
     end = len(data)
+    closers = np.empty(MAX_DEPTH, np.uint8)
     for count in range(len(spans)):
         while at < end and _SEPARATOR[data[at]]:
             at += 1
@@ -274,7 +283,7 @@ def cut(data: Array, at: int, spans: Array) -> tuple[int, int, int]:
             return count, at, DONE
         if data[at] != OPEN:
             return count, at, GARBAGE
-        stop = value_end(data, at, end)
+        stop = nested_end(data, at, end, closers)
         if stop < 0:
             return count, at, stop
         spans[count, 0] = at
@@ -284,12 +293,12 @@ def cut(data: Array, at: int, spans: Array) -> tuple[int, int, int]:
 
 
 @kernel
-def _is_array(data: Array, at: int, end: int) -> bool:
+def _is_array(data: Array, at: int, end: int, closers: Array) -> bool:
     """Whether the span from `at` to `end` is one JSON array."""
     at = space(data, at, end)
     if at >= end or data[at] != OPEN_LIST:
         return False
-    stop = value_end(data, at, end)
+    stop = nested_end(data, at, end, closers)
     return stop > 0 and space(data, stop, end) == end
 
 
@@ -318,15 +327,16 @@ def elements(data: Array, starts: Array, ends: Array) -> Array:
         for at in range(starts[row], ends[row]):
             room += data[at] == COMMA
     leaves = np.zeros((room, 5), np.int64)
+    closers = np.empty(MAX_DEPTH, np.uint8)
     count = 0
     for row in range(len(starts)):
         end = ends[row]
-        if not _is_array(data, starts[row], end):
+        if not _is_array(data, starts[row], end, closers):
             count = _note(leaves, count, row, starts[row], end, RAW)
             continue
         at = space(data, space(data, starts[row], end) + 1, end)
         while data[at] != CLOSE_LIST:
-            stop = value_end(data, at, end)
+            stop = nested_end(data, at, end, closers)
             if data[at] == QUOTE:
                 count = _note(leaves, count, row, at, stop, string_end(data, at, end)[1])
             elif data[at] != LETTER_N:

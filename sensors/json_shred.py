@@ -6,30 +6,30 @@ A leaf is a row of an int64 array: number of the record, number of its path, sta
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from sensors.json_scan import (
-    BACKSLASH,
     CLOSE,
     COLON,
     COMMA,
-    ESCAPED,
     INCOMPLETE,
     LETTER_N,
-    LETTER_U,
     MALFORMED,
+    MAX_DEPTH,
     NULL,
     OPEN,
+    OPEN_LIST,
     QUOTE,
     RAW,
-    kernel,
     key_end,
+    nested_end,
+    scalar_end,
     space,
     string_end,
-    value_end,
 )
+from sensors.machine_words import WIDE, colon_marks, count, kernel, load
 
 if TYPE_CHECKING:
     from sensors.json_scan import Array
@@ -41,24 +41,31 @@ TO: Final = 3
 KIND: Final = 4
 
 MAX_OBJECT_DEPTH: Final = 32  # objects below it stay JSON text
-_REPLACEMENT: Final = 0xFFFD
-_HIGH, _LOW, _PAST = 0xD800, 0xDC00, 0xE000  # UTF-16 surrogates (RFC 8259, section 7)
-_TWO, _THREE, _FOUR = 0x80, 0x800, 0x10000  # first code points of two, three and four bytes in UTF-8
 _MASK_63 = np.uint64(0x7FFF_FFFF_FFFF_FFFF)
 _FNV_BASIS = np.uint64(14695981039346656037)
 _FNV_PRIME = np.uint64(1099511628211)
+_FOLD = np.uint64(32)
+_MASKS: Final = np.array([(1 << 8 * k) - 1 for k in range(8)] + [2**64 - 1], np.uint64)
 
 
-def _values(pairs: dict[bytes, bytes]) -> Array:
-    """A table of 256 numbers: what a byte stands for; itself, unless `pairs` says otherwise."""
-    table = np.arange(256, dtype=np.int64)
-    for keys, values in pairs.items():
-        table[list(keys)] = list(values)
-    return table
+@kernel
+def _word(data: Array, at: int, end: int) -> Any:  # noqa: ANN401 - a number without a sign
+    """The bytes from `at` to `end` as a number, the first eight of them."""
+    if at + 8 <= len(data):
+        return load(data.ctypes.data + at) & _MASKS[min(end - at, 8)]
+    word = np.uint64(0)
+    for k in range(min(end - at, 8)):
+        word |= np.uint64(data[at + k]) << np.uint64(8 * k)
+    return word
 
 
-_UNESCAPED: Final = _values({b"nrtbf": b"\n\r\t\b\f"})
-_HEX: Final = _values({b"0123456789abcdef": bytes(range(16)), b"ABCDEF": bytes(range(10, 16))})
+@kernel
+def _same(data: Array, one: int, other: int, size: int) -> bool:
+    """Whether `size` bytes at two places are equal."""
+    for k in range(0, size, 8):
+        if _word(data, one + k, one + size) != _word(data, other + k, other + size):
+            return False
+    return True
 
 
 @kernel
@@ -71,8 +78,9 @@ def _path(data: Array, parent: int, at: int, end: int, slots: Array, paths: Arra
     if parent < 0:
         return -1
     mixed = _FNV_BASIS ^ np.uint64(parent)
-    for k in range(at, end):
-        mixed = (mixed ^ np.uint64(data[k])) * _FNV_PRIME
+    for k in range(at, end, 8):
+        mixed = (mixed ^ _word(data, k, end)) * _FNV_PRIME
+        mixed ^= mixed >> _FOLD
     mark = np.int64(mixed & _MASK_63)
     mask = len(slots) - 1
     slot = (mark ^ (mark >> 29)) & mask
@@ -81,7 +89,8 @@ def _path(data: Array, parent: int, at: int, end: int, slots: Array, paths: Arra
         if (
             paths[known, 3] == mark
             and paths[known, 0] == parent
-            and np.array_equal(data[paths[known, 1] : paths[known, 2]], data[at:end])
+            and paths[known, 2] - paths[known, 1] == end - at
+            and _same(data, paths[known, 1], at, end - at)
         ):
             return int(known)
         slot = (slot + 1) & mask
@@ -95,29 +104,68 @@ def _path(data: Array, parent: int, at: int, end: int, slots: Array, paths: Arra
 
 
 @kernel
-def _leaf_end(data: Array, at: int, end: int) -> tuple[int, int]:
-    """After the value at `at` (or an error), and its kind."""
-    if at >= end:
-        return INCOMPLETE, NULL
-    if data[at] == QUOTE:
-        return string_end(data, at, end)
-    kind = NULL if data[at] == LETTER_N else RAW
-    return value_end(data, at, end), kind
+def _foreseen(data: Array, at: int, end: int, paths: Array, guess: int, parent: int) -> int:
+    """After the key and the colon at `at` if they are those of the path `guess`, else 0.
+
+    Records of one log have the same keys in the same order: the key that followed last time is compared
+    before any is looked up.
+    """
+    size = paths[guess, 2] - paths[guess, 1]
+    colon = at + size + 2
+    if (
+        guess > 0
+        and colon < end
+        and paths[guess, 0] == parent
+        and data[at] == QUOTE
+        and data[colon - 1] == QUOTE
+        and data[colon] == COLON
+        and _same(data, paths[guess, 1], at + 1, size)
+    ):
+        return int(colon + 1)
+    return 0
 
 
 @kernel
-def _record(  # noqa: C901 - a grammar's state machine is plainer in one piece
-    data: Array, at: int, end: int, slots: Array, paths: Array, leaves: Array, count: int
+def _leaf_end(data: Array, at: int, end: int, closers: Array) -> tuple[int, int]:
+    """After the value at `at` (or an error), and its kind."""
+    if at >= end:
+        return INCOMPLETE, NULL
+    c = data[at]
+    if c == QUOTE:
+        return string_end(data, at, end)
+    kind = NULL if c == LETTER_N else RAW
+    if c in (OPEN, OPEN_LIST):
+        return nested_end(data, at, end, closers), kind
+    return scalar_end(data, at, end), kind
+
+
+@kernel
+def _record(  # noqa: C901, PLR0913, PLR0917 - a grammar's state machine is plainer in one piece
+    data: Array,
+    at: int,
+    end: int,
+    slots: Array,
+    paths: Array,
+    leaves: Array,
+    count: int,
+    node: Array,
+    follow: Array,
+    closers: Array,
 ) -> tuple[int, int]:
     """Write the leaves of the object that fills the span, from number `count` on.
+
+    `node` is room for the path of each open object, `closers` for the brackets of a value. `follow` has for
+    each path which one came next the last time: after a value, or, in the second column, after the object
+    that it is was closed.
 
     Returns:
         How many leaves there are then, or MALFORMED if it is no object; for how many of its leaves
         `paths` had no room.
     """
-    node = np.zeros(MAX_OBJECT_DEPTH, np.int64)  # path of each open object
     crowded = 0
     depth = 0
+    node[0] = 0
+    before, closed = 0, 0
     opened = True  # an object has just opened: a key may follow without a comma
     at = space(data, at, end)
     if at >= end or data[at] != OPEN:
@@ -128,6 +176,7 @@ def _record(  # noqa: C901 - a grammar's state machine is plainer in one piece
         if at < end and data[at] == CLOSE:
             at += 1
             opened = False
+            before, closed = max(node[depth], 0), 1
             depth -= 1
             if depth < 0:
                 return (count if space(data, at, end) == end else MALFORMED), crowded
@@ -136,10 +185,15 @@ def _record(  # noqa: C901 - a grammar's state machine is plainer in one piece
             if at >= end or data[at] != COMMA:
                 return MALFORMED, crowded
             at = space(data, at + 1, end)
-        stop = key_end(data, at, end)
-        if stop < 0:
-            return MALFORMED, crowded
-        path = _path(data, node[depth], at + 1, string_end(data, at, end)[0] - 1, slots, paths)
+        path = follow[before, closed]
+        stop = _foreseen(data, at, end, paths, path, node[depth])
+        if not stop:
+            stop = key_end(data, at, end)
+            if stop < 0:
+                return MALFORMED, crowded
+            path = _path(data, node[depth], at + 1, string_end(data, at, end)[0] - 1, slots, paths)
+            follow[before, closed] = max(path, 0)
+        before, closed = max(path, 0), 0
         at = space(data, stop, end)
         opened = at < end and data[at] == OPEN and depth + 1 < MAX_OBJECT_DEPTH
         if opened:
@@ -147,7 +201,7 @@ def _record(  # noqa: C901 - a grammar's state machine is plainer in one piece
             node[depth] = path
             at += 1
             continue
-        stop, kind = _leaf_end(data, at, end)
+        stop, kind = _leaf_end(data, at, end, closers)
         if stop < 0:
             return MALFORMED, crowded
         if path < 0:
@@ -160,6 +214,21 @@ def _record(  # noqa: C901 - a grammar's state machine is plainer in one piece
             leaves[count, KIND] = kind
             count += 1
         at = stop
+
+
+@kernel
+def _colons(data: Array, starts: Array, ends: Array) -> int:
+    """How many colons there are in the spans."""
+    colons = 0
+    for row in range(len(starts)):
+        at, end = starts[row], ends[row]
+        while at + WIDE <= end:
+            colons += count(colon_marks(data.ctypes.data + at))
+            at += WIDE
+        while at < end:
+            colons += data[at] == COLON
+            at += 1
+    return colons
 
 
 @kernel
@@ -176,12 +245,10 @@ def shred(data: Array, starts: Array, ends: Array, room: int) -> tuple[Array, Ar
         The leaves in order; whether each record is an object at all; the paths (parent, start and end of the
         key in `data`); how many leaves were left out because there were more paths than `room`.
     """
-    colons = 0
-    for row in range(len(starts)):
-        for at in range(starts[row], ends[row]):
-            colons += data[at] == COLON
+    colons = _colons(data, starts, ends)
     leaves = np.empty((colons, 5), np.int64)
     proper = np.zeros(len(starts), np.bool_)
+    room = min(room, colons + 1)
     size = 64
     while size < 2 * room:
         size *= 2
@@ -189,17 +256,22 @@ def shred(data: Array, starts: Array, ends: Array, room: int) -> tuple[Array, Ar
     paths = np.zeros((room, 4), np.int64)
     paths[0, 0] = -1
     paths[0, 3] = 1
-    count = 0
+    node = np.zeros(MAX_OBJECT_DEPTH, np.int64)
+    follow = np.zeros((room, 2), np.int64)
+    closers = np.empty(MAX_DEPTH, np.uint8)
+    total = 0
     left_out = 0
     for row in range(len(starts)):
-        after, crowded = _record(data, starts[row], ends[row], slots, paths, leaves, count)
+        after, crowded = _record(
+            data, starts[row], ends[row], slots, paths, leaves, total, node, follow, closers
+        )
         if after < 0:
             continue
-        leaves[count:after, ROW] = row
+        leaves[total:after, ROW] = row
         proper[row] = True
         left_out += crowded
-        count = after
-    return leaves[:count], proper, paths[: paths[0, 3], :3], left_out
+        total = after
+    return leaves[:total], proper, paths[: paths[0, 3], :3], left_out
 
 
 @kernel
@@ -233,76 +305,3 @@ def by_column(rows: Array, columns: Array, width: int) -> tuple[Array, Array]:
         count += size
         packed[column + 1] = count
     return order[:count], packed
-
-
-@kernel
-def _put(out: Array, at: int, code: int) -> int:
-    """Write a code point as UTF-8 (RFC 3629); where to go on."""
-    if code < _TWO:
-        out[at] = code
-        return at + 1
-    if code < _THREE:
-        out[at] = 0xC0 | (code >> 6)
-    elif code < _FOUR:
-        out[at] = 0xE0 | (code >> 12)
-    else:
-        out[at] = 0xF0 | (code >> 18)
-        at += 1
-        out[at] = 0x80 | ((code >> 12) & 0x3F)
-    if code >= _THREE:
-        at += 1
-        out[at] = 0x80 | ((code >> 6) & 0x3F)
-    out[at + 1] = 0x80 | (code & 0x3F)
-    return at + 2
-
-
-@kernel
-def _unit(data: Array, at: int) -> int:
-    """Value of the four hexadecimal digits at `at`."""
-    return int(_HEX[data[at]] << 12 | _HEX[data[at + 1]] << 8 | _HEX[data[at + 2]] << 4 | _HEX[data[at + 3]])
-
-
-@kernel
-def _unescape(data: Array, at: int, end: int, out: Array, to: int) -> tuple[int, int]:
-    """Read the escape whose backslash is at `at` into `out`; where to go on in both.
-
-    Half a surrogate pair, and the NUL that separates values in `out`, become U+FFFD.
-    """
-    if data[at + 1] != LETTER_U:
-        return at + 2, _put(out, to, _UNESCAPED[data[at + 1]])
-    code = _unit(data, at + 2)
-    at += 6
-    if _HIGH <= code < _PAST:
-        low = 0
-        if code < _LOW and at + 6 <= end and data[at] == BACKSLASH and data[at + 1] == LETTER_U:
-            low = _unit(data, at + 2)
-        if _LOW <= low < _PAST:
-            code = _FOUR + ((code - _HIGH) << 10) + (low - _LOW)
-            at += 6
-        else:
-            code = 0
-    return at, _put(out, to, code or _REPLACEMENT)
-
-
-@kernel
-def gather(data: Array, leaves: Array, order: Array) -> Array:
-    """The values of the leaves in `order` as UTF-8, with NUL between them."""
-    size = 0
-    for leaf in order:
-        size += leaves[leaf, TO] - leaves[leaf, FROM] + 1
-    out = np.zeros(size, np.uint8)
-    to = 0
-    for leaf in order:
-        at = leaves[leaf, FROM]
-        end = leaves[leaf, TO]
-        escaped = leaves[leaf, KIND] == ESCAPED
-        while at < end:
-            c = data[at]
-            if escaped and c == BACKSLASH:
-                at, to = _unescape(data, at, end, out, to)
-            else:
-                out[to] = c or 0x20  # NUL between the tokens of an array is white space
-                to += 1
-                at += 1
-        to += 1
-    return out[: max(to - 1, 0)]

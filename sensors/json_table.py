@@ -11,14 +11,18 @@ as `{"a": {"b": 1}}`.
 
 from __future__ import annotations
 
+import threading
+import weakref
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from sensors import json_columns, json_scan, json_shred
+from sensors import iso_times, json_columns, json_scan, json_shred
 from sensors.json_records import FRAME, peek, records
 from sensors.losses import name_lost
+from sensors.schema import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,9 +88,11 @@ def opened(frame: pl.DataFrame, *paths: str) -> pl.DataFrame:
 
 def kept(frame: pl.DataFrame, fits: pl.Expr, source: Source, reason: str) -> pl.DataFrame:
     """The rows where `fits` is true; the others are named in `source.unread`, for `reason`."""
-    mask = frame.with_columns(fits.fill_null(value=False).alias("~fits"))["~fits"]
-    if not mask.all():
-        name_lost(frame.filter(~mask), reason, source)
+    mask = frame.select(fits.fill_null(value=False).alias("~fits"))["~fits"]
+    mask = mask.new_from_index(0, frame.height) if len(mask) != frame.height else mask  # it names no column
+    if mask.all():
+        return frame
+    name_lost(frame.filter(~mask), reason, source)
     return frame.filter(mask)
 
 
@@ -95,10 +101,14 @@ def text(frame: pl.DataFrame, *paths: str) -> pl.Expr:
 
     Paths that differ in case only count as one, the spelling asked for first (exports differ in it).
     """
-    present = [pl.col(name) for path in paths for name in _present(frame, path)]
+    present = [name for path in paths for name in _present(frame, path)]
     if not present:
         return pl.lit(None, pl.String).alias(paths[0])
-    return pl.coalesce(pl.when(column != "").then(column) for column in present).alias(paths[0])
+    filled = [
+        pl.when(pl.col(name) != "").then(pl.col(name)) if _has_empty(frame, name) else pl.col(name)
+        for name in present
+    ]
+    return (filled[0] if len(filled) == 1 else pl.coalesce(filled)).alias(paths[0])
 
 
 def number(frame: pl.DataFrame, *paths: str) -> pl.Expr:
@@ -109,9 +119,16 @@ def number(frame: pl.DataFrame, *paths: str) -> pl.Expr:
 def integer(frame: pl.DataFrame, *paths: str) -> pl.Expr:
     """The same as an Int64 (`7`, and `7.9` as well); null where it is no number that fits."""
     value = text(frame, *paths)
-    return pl.coalesce(
-        value.cast(pl.Int64, strict=False), value.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-    )
+    if not value.meta.root_names():
+        return value.cast(pl.Int64)
+    return value.map_batches(_whole, return_dtype=pl.Int64, is_elementwise=True)
+
+
+def _whole(column: pl.Series) -> pl.Series:
+    number = column.cast(pl.Int64, strict=False)
+    if number.null_count() == column.null_count():
+        return number
+    return number.fill_null(column.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False))
 
 
 def mapped(frame: pl.DataFrame, fields: Mapping[str, str | Sequence[str]]) -> list[pl.Expr]:
@@ -129,6 +146,26 @@ def time(frame: pl.DataFrame, *paths: str, zone: str = "UTC") -> pl.Expr:
     local time in `zone`), and seconds, milliseconds, microseconds or nanoseconds since 1970, told by size.
     """
     value = text(frame, *paths)
+    if not value.meta.root_names():
+        return value.cast(TIME)
+    return value.map_batches(
+        lambda column: _moments(column, zone), return_dtype=TIME, is_elementwise=True
+    ).alias(paths[0])
+
+
+def _moments(column: pl.Series, zone: str) -> pl.Series:
+    """The moments of a text column: what a kernel does not read is read with more patience."""
+    column = column.alias("value")
+    moments, left = iso_times.read(column, zoneless=zone == "UTC")
+    moments = moments.cast(TIME)
+    if left.any():
+        patient = column.filter(left).to_frame().select(_patiently(pl.col("value"), zone)).to_series()
+        moments = moments.scatter(left.arg_true(), patient)
+    return moments
+
+
+def _patiently(value: pl.Expr, zone: str) -> pl.Expr:
+    """The moment that text of any of the forms names."""
     local = (
         value.str.slice(0, 10) + " " + value.str.extract(r"^\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:\.\d+)?)", 1)
     ).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
@@ -155,7 +192,7 @@ def time(frame: pl.DataFrame, *paths: str, zone: str = "UTC") -> pl.Expr:
         .otherwise(1e-3)
     )
     counted = (since_1970 * scale).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
-    return pl.coalesce(written, counted).alias(paths[0])
+    return pl.coalesce(written, counted)
 
 
 def texts(frame: pl.DataFrame, path: str) -> pl.Expr:
@@ -183,19 +220,49 @@ def json(frame: pl.DataFrame, path: str) -> pl.Expr:
     leaf = text(frame, path)
     if any(name.startswith(f"{path}.") for name in frame.columns):
         steps = "".join(f"['{step}']" for step in path.split("."))
-        return pl.coalesce(leaf, pl.col("text").str.json_path_match(f"${steps}")).alias(path)
+        whole = pl.col("text").str.json_path_match(f"${steps}")
+        # As in any other batch: what is empty is nothing, also if another record has something there.
+        return pl.coalesce(leaf, pl.when(whole != "{}").then(whole)).alias(path)
     return leaf.alias(path)
 
 
 def _present(frame: pl.DataFrame, path: str) -> list[str]:
     """The column `path`, and after it those that differ from it in case only."""
-    folded = path.casefold()
-    found = [
-        name
-        for name in frame.columns
-        if len(name) == len(path) and name.casefold() == folded and name not in FRAME
-    ]
-    return sorted(found, key=lambda name: name != path)
+    found = _facts(frame).names.get(path.casefold(), ())
+    return sorted((name for name in found if len(name) == len(path)), key=lambda name: name != path)
+
+
+def _has_empty(frame: pl.DataFrame, name: str) -> bool:
+    """Whether a column has text of no length."""
+    known = _facts(frame).empty
+    if name not in known:
+        column = frame.get_column(name)
+        known[name] = column.dtype != pl.String or bool((column == "").any())
+    return known[name]
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is asked of a table again and again: columns by folded name, whether they have empty text."""
+
+    table: weakref.ref[pl.DataFrame]
+    columns: list[str]
+    names: dict[str, list[str]] = field(default_factory=dict)
+    empty: dict[str, bool] = field(default_factory=dict)
+
+
+_asked = threading.local()
+
+
+def _facts(frame: pl.DataFrame) -> _Facts:
+    """What is known of the table, which is as a rule the one asked about before."""
+    last: _Facts | None = getattr(_asked, "last", None)
+    if last is None or last.table() is not frame or last.columns != frame.columns:
+        last = _asked.last = _Facts(weakref.ref(frame), frame.columns)
+        for name in frame.columns:
+            if name not in FRAME:
+                last.names.setdefault(name.casefold(), []).append(name)
+    return last
 
 
 def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[str], int]:
@@ -215,30 +282,24 @@ def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[
 
 
 def _texts(column: pl.Series) -> pl.Series:
-    data, starts, ends = json_columns.spans(column)
-    leaves = json_scan.elements(data, starts, ends)
-    return _listed(column, json_columns.strings(data, leaves), leaves[:, json_shred.ROW])
+    data, leaves, rows, there = _elements(column)
+    leaves[:, json_shred.ROW] = np.arange(len(leaves))
+    none = np.zeros(len(leaves), np.int64)
+    return json_columns.listed(data, leaves, none, (), rows, there).alias(column.name)
 
 
 def _objects(column: pl.Series, keys: Sequence[str]) -> pl.Series:
-    data, starts, ends = json_columns.spans(column)
-    items = json_scan.elements(data, starts, ends)
+    data, items, rows, there = _elements(column)
     starts = np.ascontiguousarray(items[:, json_shred.FROM])
     ends = np.ascontiguousarray(items[:, json_shred.TO])
-    found = json_columns.chosen(data, starts, ends, keys)
-    return _listed(column, found.select(pl.struct(keys)).to_series(), items[:, json_shred.ROW])
+    leaves, columns = json_columns.leaves_of(data, starts, ends, keys)
+    return json_columns.listed(data, leaves, columns, keys, rows, there).alias(column.name)
 
 
-def _listed(column: pl.Series, values: pl.Series, rows: Array) -> pl.Series:
-    """`values` as a list for each row of `column`; an empty list where it has none, null where it is null."""
-    lists = (
-        pl.DataFrame({"row": rows, "value": values})
-        .group_by("row", maintain_order=True)
-        .agg("value")
-        .select(pl.col("row"), pl.col("value"))
-    )
-    where = np.full(len(column), lists.height)
-    where[lists["row"].to_numpy()] = np.arange(lists.height)
-    found = lists["value"].append(pl.Series([[]], dtype=lists["value"].dtype)).gather(where)
-    empty = pl.DataFrame({"found": found, "column": column})
-    return empty.select(pl.when(pl.col("column").is_not_null()).then("found")).to_series().alias(column.name)
+def _elements(column: pl.Series) -> tuple[Array, Array, Array, Array]:
+    """The bytes of a column, the elements of its arrays, the row of each, and which rows are not null."""
+    data, starts, ends = json_columns.spans(column)
+    there = ends > starts  # text of no length is null here
+    rows = np.flatnonzero(there)
+    leaves = json_scan.elements(data, starts[rows], ends[rows])
+    return data, leaves, rows[leaves[:, json_shred.ROW]], there

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors.ecs import is_ip
+from sensors.distinct import by_value
+from sensors.ecs import IP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +21,17 @@ def first_rule(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.E
 
     Results are all texts, or all lists of texts; null where no rule fits.
     """
-    chain: pl.Expr = pl.lit(None)
-    for pattern, result in reversed(list(rules.items())):
-        given = pl.lit(result) if isinstance(result, str) else pl.lit(pl.Series([list(result)])).first()
-        chain = pl.when(value.str.contains(pattern)).then(given).otherwise(chain)
-    return chain
+    texts = all(isinstance(result, str) for result in rules.values())
+    dtype = pl.String() if texts else pl.List(pl.String)
+
+    def chosen(one: pl.Expr) -> pl.Expr:
+        chain: pl.Expr = pl.lit(None, dtype)
+        for pattern, result in reversed(list(rules.items())):
+            given = pl.lit(result) if isinstance(result, str) else pl.lit(pl.Series([list(result)])).first()
+            chain = pl.when(one.str.contains(pattern)).then(given).otherwise(chain)
+        return chain
+
+    return by_value(value, chosen, dtype)
 
 
 def flags(words: Mapping[str, pl.Expr]) -> pl.Expr:
@@ -35,20 +42,25 @@ def flags(words: Mapping[str, pl.Expr]) -> pl.Expr:
 
 def only(value: pl.Expr, *none: str) -> pl.Expr:
     """The text, or null where it is one of the words that the vendor writes for "none"."""
-    return pl.when(~value.str.to_lowercase().is_in([word.lower() for word in none])).then(value)
+    words = [word.lower() for word in none]
+    return by_value(value, lambda one: pl.when(~one.str.to_lowercase().is_in(words)).then(one))
 
 
 def mailbox(value: pl.Expr) -> pl.Expr:
     """The part of an e-mail address (a user principal name) before the `@`; all of a name without one."""
-    return value.str.extract(r"^([^@]+)", 1)
+    return by_value(value, lambda one: one.str.extract(r"^([^@]+)", 1))
 
 
 def mail_domain(value: pl.Expr) -> pl.Expr:
     """The part of an e-mail address after the `@`; null for a name without one."""
-    return value.str.extract(r"@([^@]+)$", 1)
+    return by_value(value, lambda one: one.str.extract(r"@([^@]+)$", 1))
 
 
 def address(value: pl.Expr) -> pl.Expr:
     """The IP address that text begins with (`192.0.2.1:443`, `[2001:db8::1]:443`), or null."""
+    return by_value(value, _address)
+
+
+def _address(value: pl.Expr) -> pl.Expr:
     found = pl.coalesce(value.str.extract(_ADDRESS, group) for group in (1, 2, 3))
-    return pl.when(is_ip(found)).then(found)
+    return pl.when(found.str.contains(IP)).then(found)
