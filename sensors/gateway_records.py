@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _PLACE: Final = ("text", "log.offset", "log.file.line")
 _HEADER: Final = ("~time", "~guess", "priority")
-_HEADED: Final = r"(?s)^(?P<before>[^{]*)(?P<json>\{.*)$"
 _ADDRESSES: Final = tuple(
     f"{side}{part}" for side in ("source", "destination", "client", "server") for part in (".ip", ".nat.ip")
 )
@@ -143,8 +142,9 @@ def of_pairs(lines: pl.DataFrame, divider: str, source: Source, reason: str) -> 
 def behind_headers(source: Source, name: str) -> Iterator[pl.DataFrame]:
     """Shredded JSON records behind syslog headers: with `~time`, `~guess`, `~host`, `priority` of these."""
     for lines in syslog.records(source):
-        parts = lines["rest"].str.extract_groups(_HEADED).struct.unnest()
-        whole = lines.rename({"text": "line"}).hstack(parts).rename({"json": "text"})
+        parts = lines["rest"].str.splitn("{", 2).struct.rename_fields(["before", "json"]).struct.unnest()
+        record = parts.select("before", text=pl.lit("{") + pl.col("json"))
+        whole = lines.rename({"text": "line"}).hstack(record)
         strange = whole["text"].is_null()
         if strange.any():
             name_lost(lines.filter(strange), f"no record of {name}", source)
@@ -222,13 +222,33 @@ def _number(frame: pl.DataFrame, streams: Sequence[Mapping[str, Any]]) -> pl.Exp
     return chosen
 
 
-def _clean(frame: pl.DataFrame, nothing: Sequence[str]) -> pl.DataFrame:
-    """The columns with any value, without the words that say that there is none."""
-    there = frame.select(
-        column.name for column in frame if column.null_count() < frame.height or column.name in _HEADER
+def _wanted(stream: Mapping[str, Any], table: Mapping[str, Any]) -> frozenset[str]:
+    """The paths that a stream asks for, in small letters."""
+    asked = [
+        *stream.get("fields", {}).values(),
+        *stream.get("times", {}).values(),
+        *(rule["path"] for rule in stream.get("rules", {}).values()),
+        *(rule["path"] for rule in stream.get("durations", {}).values()),
+        stream.get("person", ()),
+        stream.get("when", table["when"]),
+        table.get("zone", ()),
+    ]
+    paths = (path for one in asked for path in ([one] if isinstance(one, str) else one))
+    return frozenset(path.casefold() for path in paths)
+
+
+def _clean(frame: pl.DataFrame, wanted: frozenset[str], nothing: Sequence[str]) -> pl.DataFrame:
+    """The wanted columns that have any value, without the words that say that there is none."""
+    kept = frame.select(
+        column.name
+        for column in frame
+        if column.name in (*_PLACE, *_HEADER)
+        or (column.name.casefold() in wanted and column.null_count() < frame.height)
     )
-    plain = [name for name in there.columns if name not in _PLACE and there.schema[name] == pl.String]
-    return there.with_columns(
+    plain = [
+        name for name in kept.columns if name not in (*_PLACE, *_HEADER) and kept.schema[name] == pl.String
+    ]
+    return kept.with_columns(
         pl.when(~pl.col(column).str.strip_chars(" ").is_in(["", *nothing])).then(column) for column in plain
     )
 
@@ -237,7 +257,7 @@ def _events(
     frame: pl.DataFrame, table: Mapping[str, Any], stream: Mapping[str, Any], source: Source
 ) -> pl.DataFrame:
     """Records of one stream as ECS."""
-    frame = _clean(frame, table.get("nothing", ()))
+    frame = _clean(frame, _wanted(stream, table), table.get("nothing", ()))
     fixed = table.get("set", {}) | stream.get("set", {})
     fields: dict[str, Any] = stream.get("fields", {})
     told = {*fields, *stream.get("rules", {})}

@@ -45,6 +45,12 @@ _FEED: Final = (
     r"for the past (?P<minutes>[\d.]+) minutes"
 )
 _BASE64: Final = ("b64url", "b64referer")
+# Names that people give, in which the feed escapes what could divide its fields.
+_ESCAPED: Final = (
+    "login", "user", "elogin", "adminid", "user_name", "vpncredentialname", "dept", "department",
+    "edepartment", "location", "elocation", "locationname", "loc", "devicename", "devicehostname",
+    "deviceowner", "rulelabel", "urlfilterrulelabel", "filename", "upload_filename", "cltdomain", "company",
+)  # fmt: skip
 _HEX: Final = {f"%{code:02X}": chr(code) for code in range(0x20, 0x7F)}
 _ESCAPES: Final = {form: char for code, char in _HEX.items() for form in {code, code.lower()}}
 
@@ -64,10 +70,8 @@ def _prepared(frame: pl.DataFrame) -> pl.DataFrame:
     )
     escaped = [
         name
-        for name in frame.columns
-        if name not in (*json_table.FRAME, *_BASE64, "url", "eurl")
-        and frame.schema[name] == pl.String
-        and frame[name].str.contains("%[2-7][0-9A-Fa-f]").any()
+        for name in _ESCAPED
+        if name in frame.columns and frame[name].str.contains("%[2-7][0-9A-Fa-f]").any()
     ]
     return frame.with_columns(
         pl.col(name).str.replace_many(list(_ESCAPES), list(_ESCAPES.values())) for name in escaped
