@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 from sigma.backends.molehunt import MolehuntBackend
 from sigma.backends.molehunt.as_molehunt import BETWEEN_COLUMNS
@@ -56,6 +56,10 @@ def cleaned(row: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(detections(), st.lists(events, min_size=1, max_size=6))
+@example(
+    {"a": {"text": ""}, "b": [{"joined|exists": False}], "condition": "a or not b"},
+    [dict.fromkeys(COLUMNS) | {"molehunt.null_fields": ["text"]}],
+)
 def test_sql_finds_what_row_by_row_is_found(
     engine: DuckDBPyConnection,
     tmp_path_factory: pytest.TempPathFactory,

@@ -8,10 +8,11 @@ largest number as well. Else each burst would pass every smaller number on its w
 log would be below any.
 
 The loops of `sliding` make 6 to 11 million events a CPU second from gathered events to here (ten million of a
-thousand groups and of a million, taken some hundred thousand at a time; quantiles 2.3), Polars'
+thousand groups and of a million, taken some hundred thousand at a time), Polars'
 `rolling().over()` 1.0 to 1.5 for counts, with no way to say "in order" or the fullest window: hence
 the loops.
-With all that comes before and after, to the disk and back, it is 2.1 to 3.5 million (quantiles 1.5).
+With all that comes before and after, to the disk and back, it is 2.1 to 3.5 million; quantiles of narrow
+windows cost what averages do (`quantile`).
 tests/bench/correlate.py prints the figures anew.
 """
 
