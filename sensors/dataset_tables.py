@@ -3,9 +3,10 @@
 The table is a TOML file beside this module. Each `[[dataset]]` has a `name`, the fields that `tell` its
 records, the fields that hold its `time`, what its events are (`kind`, `category`, `type`), and `fields`, by
 name of ECS: the path of a value, several paths (the first that has one counts), or a table: `{from, as}` with
-one of `WAYS` (`list` and `first`: of the elements of an array), `{from, each}` and `{from, one}` (that key of
-the objects of an array), `{from, where}` (if other paths say so), `{from, values}` (what values mean), and
-`{value}`. Names that begin with `~` only help `related`, which says what `related.*` are made of.
+one of `dataset_fields.WAYS` (`list` and `first`: of the elements of an array), `{from, each}` and
+`{from, one}` (that key of the objects of an array), `{from, where}` (if other paths say so), `{from, values}`
+(what values mean), and `{value}`. Names that begin with `~` only help `related`, which says what `related.*`
+are made of.
 
 `rules`, or the list of that name under `[rules]`, look at `event.action`, or at the path that `judge` names;
 the first whose `match` is found says category, type and outcome, and `add` puts a word behind the types.
@@ -25,15 +26,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import connection, delimited, ecs, json_table, schema, zones
+from sensors import connection, delimited, ecs, json_table, zones
 from sensors.audit_trail import words
-from sensors.json_table import objects, text, texts, time
+from sensors.dataset_fields import Field, as_written
+from sensors.json_table import text, time
 from sensors.losses import name_lost
-from sensors.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.mapping import first_rule, mail_domain, mailbox
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sensors.sensor import Source
 
@@ -49,37 +51,6 @@ _RELATED: Final = {
 _ENDS: Final = ("source", "client", "destination", "server")
 
 
-def _scaled(factor: float) -> Callable[[pl.Expr], pl.Expr]:
-    return lambda value: (value.cast(pl.Float64, strict=False) * factor).round().cast(pl.Int64, strict=False)
-
-
-_SEVERITIES: Final = {"low": 1, "medium": 2, "high": 3, "critical": 4}
-# What a value is made into; each takes and gives a column.
-WAYS: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
-    "lower": lambda value: value.str.to_lowercase(),
-    "upper": lambda value: value.str.to_uppercase(),
-    "address": address,
-    "domain": lambda value: value.str.replace(r"^\w+://", "").str.extract(r"^(\[[^\]]+\]|[^/:?#]+)", 1),
-    "host": lambda value: value.str.extract(r"^(\[[^\]]+\]|[^:/]+)", 1),
-    "port": lambda value: value.str.extract(r":(\d+)$", 1),
-    "alone": lambda value: pl.when(value.is_not_null()).then(pl.concat_list(value)),
-    "version": lambda value: value.str.extract(r"(\d+(?:\.\d+)?)$", 1),
-    "protocol": lambda value: value.str.to_lowercase().str.extract(r"^([a-z]+)", 1),
-    "query": lambda value: value.str.strip_chars_start("?"),
-    "milliseconds": _scaled(1e6),
-    "seconds": _scaled(1e9),
-    "mailbox": mailbox,
-    "mail": lambda value: pl.when(value.str.contains("@")).then(value),
-    "with_scheme": lambda value: (
-        pl.when(value.str.contains(r"^[^/]+:443(?:/|$)")).then(pl.lit("https://") + value).otherwise(value)
-    ),
-    "dashed": lambda value: value.str.to_lowercase().str.replace_all(r"\s+", "-"),
-    "severity": lambda value: value.str.to_lowercase().replace_strict(
-        _SEVERITIES, default=None, return_dtype=pl.Int64
-    ),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What records whose action fits `match` are; what it does not say, the dataset does."""
@@ -89,63 +60,6 @@ class Rule:
     type: tuple[str, ...] = ()
     add: str = ""
     outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Where one field of ECS comes from, and how."""
-
-    name: str
-    paths: tuple[str, ...] = ()
-    way: str = ""
-    key: str = ""
-    only_one: bool = False
-    where: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
-    value: str = ""
-
-    def column(self, frame: pl.DataFrame, nothing: Sequence[str] = ()) -> pl.Expr:
-        """The field, of every record of `frame`; words for `nothing` are null."""
-        if self.value:
-            made = pl.lit(self.value)
-        elif self.key:
-            made = objects(frame, self.paths[0], self.key)
-            made = made.list.eval(pl.element().struct.field(self.key)).list.drop_nulls()
-        elif self.way == "list":
-            lists = [texts(frame, path) for path in self.paths]
-            made = pl.coalesce(pl.when(one.list.len() > 0).then(one) for one in lists)
-        elif self.way == "first":
-            made = texts(frame, self.paths[0])
-        elif self.way == "time":
-            made = time(frame, *self.paths)
-        else:
-            made = text(frame, *self.paths)
-            made = only(made, *nothing) if nothing else made
-            made = WAYS[self.way](made) if self.way else made
-        if self.values:
-            made = made.str.to_lowercase().replace_strict(self.values, default=None, return_dtype=pl.String)
-        if self.where:
-            said = [text(frame, path).str.to_lowercase() == word for path, word in self.where.items()]
-            made = pl.when(*said).then(made)
-        return (made.list.first() if self.only_one else made).alias(self.name)
-
-
-def _field(name: str, given: str | list[str] | dict[str, Any]) -> Field:
-    """A field as the table writes it."""
-    if not isinstance(given, dict):
-        return Field(name, (given,) if isinstance(given, str) else tuple(given))
-    paths = given.get("from", ())
-    several = name.startswith("~") or schema.dtype(name) == pl.List(pl.String)
-    return Field(
-        name,
-        (paths,) if isinstance(paths, str) else tuple(paths),
-        given.get("as", ""),
-        given.get("each") or given.get("one", ""),
-        "one" in given or given.get("as") == "first" or ("each" in given and not several),
-        given.get("where", {}),
-        given.get("values", {}),
-        given.get("value", ""),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +194,7 @@ def _dataset(
     rules = table.get("rules", [])
     rules = shared[rules] if isinstance(rules, str) else rules
     made = _fixed(table) | {"rules": tuple(Rule(**_fixed(rule)) for rule in rules)}
-    made["fields"] = tuple(_field(name, given) for name, given in named.items())
+    made["fields"] = tuple(as_written(name, given) for name, given in named.items())
     made["related"] = _RELATED | _fixed(table.get("related", {}))
     return Dataset(**made)
 
