@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sensors.carriers import Carried
 from sensors.sensor import sensors
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def formats() -> dict[str, str]:
 
 
 def said_of(sensor: Sensor) -> str:
-    """The first sentence of its module."""
+    """The first sentence of its module, and what carries the lines that it reads."""
+    if isinstance(sensor, Carried):
+        return f"{said_of(sensor.inside)} Carried in {sensor.carrier.said}."
     own = [module for module in list(sys.modules.values()) if getattr(module, "SENSOR", None) is sensor]
     text = inspect.getdoc(own[0] if own else inspect.getmodule(type(sensor))) or ""
     return " ".join(text.split("\n\n", 1)[0].split())

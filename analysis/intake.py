@@ -56,10 +56,11 @@ def found(
             yield path
             continue
         for source in files.sources(path, zone_for(str(path))):
-            yield source if isinstance(source, Unread) or not source.head else _claimed(source, mappings)
+            yield source if isinstance(source, Unread) or not source.head else claimed(source, mappings)
 
 
-def _claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:
+def claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:
+    """The source with the one sensor that reads it; mappings of the user come first."""
     takers = [sensor for sensor in mappings if sensor.sniff(source.head, source.name)]
     failed: list[str] = []
     takers = takers or carriers.claims(source, failed)

@@ -7,7 +7,8 @@ put a syslog header of their own before it, also before JSON. None of this chang
 lines are taken out, and the one sensor that knows them reads them.
 
 Every event, and what is unread, has the offset and the line of the record that carried it: evidence is the
-file as it is.
+file as it is. An event whose own line has no time has the time of that record; if that is when a shipper read
+the line (`@timestamp`), it stays marked as guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
-from sensors import delimited, framing, json_columns, json_table, sensor, syslog
+from sensors import delimited, framing, json_columns, json_table, schema, sensor, syslog
 from sensors.losses import name_lost
 
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ _NAMES: Final = (
     "MESSAGE",
 )  # fmt: skip
 _CRI: Final = (
-    r"^2\d{3}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) (?P<tag>[FP])[^ ]* (?P<said>.*)$"
+    r"^(?P<time>2\d{3}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) (?P<tag>[FP])"
+    r"[^ ]* (?P<said>.*)$"
 )
+_TIMES: Final = ("time", "_time", "timestamp")
+_READ: Final = "@timestamp"
+_CSV: Final = "field "
+_NEVER: Final = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class Carrier:
 
     Attributes:
         said: in words, for people.
-        taken: the texts of a source: frames of `text` (with its line end), `log.offset`, `log.file.line`;
+        taken: the texts of a source: frames of `text` (with its line end), `log.offset`, `log.file.line`,
+            `time` (of the record, may be null) and `read` (Boolean: `time` is only when a shipper read it);
             what carries nothing is named as unread.
         certain: whether what carries is told by its form; a syslog header may as well belong to the line.
     """
@@ -107,7 +114,8 @@ def claims(source: Source, failed: list[str] | None = None) -> list[Sensor]:
         return inside
     if _own(outside):
         return outside
-    return _own(_inside(source, CARRIERS, failed, _DEPTH)) or outside or inside
+    inside = _inside(source, CARRIERS, failed, _DEPTH)
+    return _own(inside) or outside or inside
 
 
 def _inside(
@@ -188,11 +196,13 @@ class _Places:
         """The texts of `frame`, whose places are now known."""
         lengths = frame["text"].str.len_bytes().to_numpy().astype(np.int64)
         lines = frame["text"].str.count_matches("\n", literal=True).to_numpy().astype(np.int64)
-        piece = np.empty((4, frame.height), np.int64)
+        piece = np.empty((6, frame.height), np.int64)
         piece[0] = self._byte + np.cumsum(lengths) - lengths
         piece[1] = self._line + np.cumsum(lines) - lines
         piece[2] = frame["log.offset"].to_numpy()
         piece[3] = frame["log.file.line"].to_numpy()
+        piece[4] = frame["time"].cast(schema.TIME).cast(pl.Int64).fill_null(_NEVER).to_numpy()
+        piece[5] = frame["read"].to_numpy()
         self._byte += int(lengths.sum())
         self._line += int(lines.sum())
         if frame.height:
@@ -212,10 +222,11 @@ class _Places:
         rows = np.searchsorted(table[0], offsets.fill_null(first).to_numpy(), "right") - 1
         outer = table[2:, rows.clip(0)]
         there = offsets.is_not_null()
-        return frame.with_columns(
+        placed = frame.with_columns(
             pl.when(there).then(pl.Series(outer[0])).alias("log.offset"),
             pl.when(there).then(pl.Series(outer[1])).alias("log.file.line"),
         )
+        return _timed(placed, pl.Series(outer[2]), pl.Series(outer[3]) == 1)
 
     def found(self, lost: Unread) -> Unread:
         """What is unread, where the record is that carried it."""
@@ -227,6 +238,30 @@ class _Places:
         return replace(lost, offset=int(table[2, row]), line=int(table[3, row]))
 
 
+def _timed(frame: pl.DataFrame, times: pl.Series, of_reading: pl.Series) -> pl.DataFrame:
+    """The same events; a time guessed, wholly or in part, gives way to that of the record that carried it."""
+    if "molehunt.guess" not in frame.columns:
+        return frame
+    guess = frame["molehunt.guess"]
+    timeless = guess.list.contains("time").fill_null(value=False)
+    partly = ~of_reading & (guess.list.set_intersection(pl.Series([["year", "zone"]])).list.len() > 0)
+    better = (timeless | partly.fill_null(value=False)) & (times != _NEVER)
+    if not better.any():
+        return frame
+    said = times.cast(schema.TIME)
+    shift = pl.when(better).then(pl.lit(said) - pl.col("@timestamp")).otherwise(pl.duration())
+    others = guess.list.set_difference(pl.Series([["time", "year", "zone"]]))
+    others = others.set(others.list.len() == 0, None)
+    return frame.with_columns(
+        *(
+            (pl.col(name) + shift).cast(schema.TIME).alias(name)
+            for name in ("@timestamp", "event.start", "event.end")
+            if name in frame.columns
+        ),
+        pl.when(better & ~of_reading).then(others).otherwise(guess).alias("molehunt.guess"),
+    )
+
+
 def _in_json(source: Source) -> Frames:
     """The texts in JSON records, at the first of `_NAMES` that most of the first records have."""
     records = json_table.peek(source.head)
@@ -235,9 +270,14 @@ def _in_json(source: Source) -> Frames:
     if not names:
         return
     for frame in json_table.records(source):
-        found = json_columns.chosen(*json_columns.spans(frame["text"]), names)
-        said = found.select(pl.coalesce(names)).to_series()
-        yield _ended(frame.with_columns(said.alias("said")), source, parts=names[0] == "log")
+        found = json_columns.chosen(*json_columns.spans(frame["text"]), [*names, *_TIMES, _READ])
+        own = json_table.time(found, *_TIMES)
+        told = found.select(
+            said=pl.coalesce(names),
+            time=pl.coalesce(own, json_table.time(found, _READ)),
+            read=own.is_null(),
+        )
+        yield _ended(frame.hstack(told), source, parts=names[0] == "log")
 
 
 def _at(record: dict[str, Any], name: str) -> object:
@@ -260,8 +300,10 @@ def _in_csv(source: Source) -> Frames:
     for frame in delimited.records(source):
         table = delimited.table(frame.slice(int(header)), fields, ",", source)
         header = False
-        said = pl.coalesce(fields[rows[0].index(name)] for name in names)
-        yield _ended(table.select(said.alias("said"), *delimited.PLACE), source)
+        table = table.rename({field: _CSV + name for field, name in zip(fields, rows[0], strict=True)})
+        said = pl.coalesce(_CSV + name for name in names)
+        time = json_table.time(table, *(_CSV + name for name in _TIMES), _CSV + _READ)
+        yield _ended(table.select(*delimited.PLACE, said=said, time=time, read=True), source)
 
 
 def _in_cri(source: Source) -> Frames:
@@ -271,40 +313,56 @@ def _in_cri(source: Source) -> Frames:
     for frame in framing.lines(source):
         parts = frame["text"].str.extract_groups(_CRI).struct.unnest()
         whole = pl.when(parts["tag"] == "P").then(parts["said"]).otherwise(parts["said"] + "\n")
-        yield _ended(frame.with_columns(whole.alias("said")), source, parts=True)
+        told = parts.select(said=whole, time=json_table.time(parts, "time"), read=False)
+        yield _ended(frame.hstack(told), source, parts=True)
 
 
-def _after_header(source: Source) -> Frames:
-    """What follows the time and the sender of a syslog header."""
-    for frame in _headed(source):
-        parts = syslog.fields(frame)
-        new = pl.when("versioned").then("body").otherwise(pl.col("rest").str.extract(r"(?s)^\S+ +(.+)$"))
-        yield _ended(parts.with_columns(said=pl.coalesce(new, "rest")), source)
+def _relayed(source: Source) -> Frames:
+    """What follows the time and the sender of a syslog header where a second header follows."""
+    yield from _after_header(source, rf"^[^\s,<]+ *:? *<[0-9]{{1,3}}>|{syslog.RELAYED}")
+
+
+def _after_header(source: Source, form: str = "") -> Frames:
+    """What follows the time and the sender of a syslog header, if that is of a form."""
+    first = True
+    for frame in framing.lines(source):
+        head = frame["text"].str.extract(syslog.HEAD, 1)
+        rest = frame["text"].str.strip_prefix(head).str.strip_chars_start(" :")
+        fits = head.str.contains(":" if form else ".") & rest.str.contains(form)
+        if first and 4 * int(fits.sum()) <= 3 * frame.height:
+            return
+        first = False
+        said = rest.str.extract(r"^\S+ +(.+)$", 1).alias("said")
+        # A line that lacks the header, as a long one cut by a relay does, is passed on as it is.
+        said = said.zip_with(said.is_not_null() & fits, frame["text"])
+        yield _ended(frame.with_columns(said, time=_time_of(head), read=False), source)
+
+
+def _time_of(head: pl.Series) -> pl.Expr:
+    """The time of syslog headers that say year and zone; of others it is no better than a guess."""
+    stamps = pl.DataFrame({"stamp": head.str.extract(r"(2\d{3}-\d\d-\d\dT\S+(?:Z|[+-]\d\d:\d\d)) ?$", 1)})
+    return pl.lit(stamps.select(json_table.time(stamps, "stamp")).to_series())
 
 
 def _after_program(source: Source) -> Frames:
     """What follows the program of a syslog header."""
-    for frame in _headed(source):
-        said = pl.col("body").str.strip_prefix("@cee:").str.strip_chars_start()
-        yield _ended(syslog.fields(frame).with_columns(said=pl.coalesce(said, "rest")), source)
-
-
-def _headed(source: Source) -> Frames:
-    """Records of syslog, if that is what it is."""
     first = True
     for frame in syslog.records(source):
         told = frame["@timestamp"].is_not_null() | frame["priority"].is_not_null()
         if first and 2 * int(told.sum()) <= frame.height:
             return
         first = False
-        yield frame
+        said = pl.coalesce(pl.col("body").str.strip_prefix("@cee:").str.strip_chars_start(), "rest")
+        told_of = syslog.fields(frame).with_columns(said=said, time="@timestamp", read=False)
+        yield _ended(told_of, source)
 
 
 def _ended(frame: pl.DataFrame, source: Source, *, parts: bool = False) -> pl.DataFrame:
     """The texts in `said`, each with its line end.
 
     Args:
-        frame: `said`, `log.offset`, `log.file.line`, and `text` or `sample`; `said` is null where none is.
+        frame: `said`, `time`, `read`, `log.offset`, `log.file.line`, and `text` or `sample`; `said` is null
+            where there is none.
         source: where rows without a text are named.
         parts: whether a text without a line end goes on in the next one, if any text has its own.
     """
@@ -315,13 +373,14 @@ def _ended(frame: pl.DataFrame, source: Source, *, parts: bool = False) -> pl.Da
     said = pl.col("said")
     if not (parts and frame["said"].str.ends_with("\n").any()):
         said = said.str.strip_chars_end("\r\n") + "\n"
-    return frame.select(said.alias("text"), "log.offset", "log.file.line")
+    return frame.select(said.alias("text"), "log.offset", "log.file.line", "time", "read")
 
 
 CARRIERS: Final[Sequence[Carrier]] = (
     Carrier("a field of JSON records", _in_json),
     Carrier("a field of a CSV", _in_csv),
     Carrier("the lines of a container runtime", _in_cri),
+    Carrier("syslog that a relay passed on", _relayed),
     Carrier("syslog, after the sender", _after_header, certain=False),
     Carrier("syslog, after the program", _after_program, certain=False),
 )

@@ -52,8 +52,11 @@ def described(frame: pl.DataFrame, icmp: tuple[str, str] | None = None) -> pl.Da
         frame: has `source.ip`, `destination.ip`, ports if any, and `network.transport` in small letters.
         icmp: columns with type and code of ICMP, if the log has them.
     """
-    if not {"source.ip", "destination.ip", "network.transport"} <= set(frame.columns):
+    needed = ("source.ip", "destination.ip", "network.transport")
+    if not set(needed) & set(frame.columns):
         return frame
+    lacking = [name for name in needed if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking)
     either = pl.coalesce("source.ip", "destination.ip")
     number = pl.col("network.transport").replace_strict(
         ecs.PROTOCOLS | {"icmpv6": "58", "icmp6": "58"}, default=None, return_dtype=pl.String
@@ -70,7 +73,7 @@ def described(frame: pl.DataFrame, icmp: tuple[str, str] | None = None) -> pl.Da
     ids = community_ids(frame, icmp)
     if "network.community_id" in frame.columns:
         ids = frame["network.community_id"].fill_null(ids)
-    return frame.with_columns(ids.alias("network.community_id"))
+    return frame.with_columns(ids.alias("network.community_id")).drop(lacking)
 
 
 def direction(source: str = "source.ip", destination: str = "destination.ip") -> pl.Expr:

@@ -34,7 +34,7 @@ HEAD: Final = (
     rf"(?:(?P<stamp>{_BSD}|{_ISO})(?: (?P<zone>[A-Z]{{2,5}}):)?)?)"
 )
 # What follows a relay's time stamp if the line it passed on had one of its own.
-_RELAYED = (
+RELAYED: Final = (
     r"^(?P<relay>[^\s,<]+) *:? *(?:<[0-9]+>)?:? *"
     r"(?:[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{1,4}[: ]|2[0-9]{3}-[0-9]{2}-)"
 )
@@ -284,11 +284,11 @@ def _headed(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds `priority`, `versioned`, `stamp`, `zone`, `rest`, `relay`; a relayed line has its inner header."""
     headed = _taken(frame, "text").with_columns(relay=pl.lit(None, pl.String))
     for _ in range(3):
-        relayed = headed["stamp"].is_not_null() & headed["rest"].str.contains(_RELAYED)
+        relayed = headed["stamp"].is_not_null() & headed["rest"].str.contains(RELAYED)
         if not relayed.any():
             break
         outer = headed.filter(relayed)
-        relay = outer["rest"].str.extract(_RELAYED, 1)
+        relay = outer["rest"].str.extract(RELAYED, 1)
         inside = outer["rest"].str.strip_prefix(relay).str.strip_chars_start(" :").alias("rest")
         inner = _taken(outer.select("text", "log.offset", "log.file.line", inside), "rest").with_columns(
             relay=relay.str.strip_chars_end(":")
