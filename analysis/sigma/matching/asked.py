@@ -58,6 +58,7 @@ class Asked:
     def __init__(self, items: Iterable[tree.Item]) -> None:
         self._numbers: dict[tuple[str, int], int] = {}
         self._same: dict[tree.Value, tree.Value] = {}
+        self._plain: dict[int, tree.Text] = {}  # by the literal that it asks for
         self._inside: dict[int, tuple[tree.Value, ...]] = {}
         self._needs: dict[int, Needs] = {}
         self._shapes: dict[int, Shape] = {}
@@ -91,11 +92,27 @@ class Asked:
 
     def _told_by(self, value: tree.Value) -> tree.Value:
         """The one that stands for all that are equal to `value`."""
+        if isinstance(value, tree.Text):
+            if id(value) in self._needs:
+                return value
+            one = shape(value)
+            if one.literal and not one.regex:
+                return self._plainly(value, one)
+            self._shapes[id(value)] = one
         found = self._same.setdefault(value, value)
         if found is value and id(value) not in self._needs:
             if isinstance(value, tree.AnyOf):
                 self._inside[id(value)] = tuple(map(self._told_by, value.values))
             self._needs[id(value)] = self._needed(value)
+        return found
+
+    def _plainly(self, text: tree.Text, one: Shape) -> tree.Text:
+        """The one that stands for all texts that ask for a literal and nothing else."""
+        number = self._numbered(one.literal, one.kind)
+        found = self._plain.setdefault(number, text)
+        if found is text:
+            self._needs[id(text)] = (number,)
+            self._shapes[id(text)] = one
         return found
 
     def _needed(self, value: tree.Value) -> Needs:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 import polars as pl
 
-from analysis.sigma.matching.literals import first_of_each, sorted_by
+from analysis.sigma.matching.literals import sorted_by
+from analysis.sigma.matching.views import Texts, distinct, told_apart
 from analysis.sigma.tree import pieces
 from analysis.sigma.written import written
 
@@ -33,7 +34,7 @@ class Column:
     """One column of a batch, encoded.
 
     Args:
-        values: its values, each once if it is text or whole numbers, one by one if not; none is null.
+        distinct: its values, each once if it is text or whole numbers, one by one if not; none is null.
         codes: for each value of a row, its place among `values`.
         owners: the rows that `codes` are of; None if they are of every row.
         height: rows of the batch.
@@ -42,14 +43,14 @@ class Column:
 
     def __init__(
         self,
-        values: pl.Series,
+        distinct: pl.Series | Texts,
         codes: NDArray[np.uint32],
         owners: NDArray[np.uint32] | None,
         height: int,
         *,
         is_list: bool = False,
     ) -> None:
-        self.values = values
+        self.distinct = distinct
         self.height = height
         self.is_list = is_list
         self.codes = codes
@@ -58,7 +59,7 @@ class Column:
     @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """Where each value's rows begin, and the rows in order of value."""
-        offsets = np.zeros(len(self.values) + 1, np.int64)
+        offsets = np.zeros(len(self.distinct) + 1, np.int64)
         order = sorted_by(self.codes, offsets)
         return offsets, order if self._owners is None else self._owners[order]
 
@@ -67,7 +68,7 @@ class Column:
         """The code of every row, one behind the last where it has no value; not of lists."""
         if self._owners is None:
             return self.codes
-        codes = np.full(self.height, len(self.values), np.uint32)
+        codes = np.full(self.height, len(self.distinct), np.uint32)
         codes[self._owners] = self.codes
         return codes
 
@@ -98,7 +99,7 @@ class Column:
 
     def chosen(self, values: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """For each value whether it is one of `values`, and false for null behind them."""
-        chosen = np.zeros(len(self.values) + 1, bool)
+        chosen = np.zeros(len(self.distinct) + 1, bool)
         chosen[values] = True
         return chosen
 
@@ -116,14 +117,14 @@ class Column:
 
 
 class Columns:
-    """The columns of a batch, encoded as they are asked for; texts many at a time, which costs far less.
+    """The columns of a batch, encoded as they are asked for; those put together many at a time.
 
     Args:
         frame: events; columns without any value are passed over.
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame.select(_readable(one) for one in frame if one.null_count() < frame.height)
+        self.frame = pl.DataFrame([_readable(one) for one in frame if one.null_count() < frame.height])
         self.schema: Mapping[str, pl.DataType] = self.frame.schema  # made anew each time a frame is asked
         self.names = frozenset(self.schema)
         self.height = frame.height
@@ -141,32 +142,38 @@ class Columns:
         """
         wanted = [usable for usable in asked if usable and usable not in self._known]
         new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
-        texts = {usable: series for usable, series in new.items() if series.dtype == pl.String}
         if self.height:
-            self._known |= zip(texts, _encoded(list(texts.values()), self.height), strict=True)
+            self._known |= {
+                usable: _encoded(series) for usable, series in new.items() if series.dtype == pl.String
+            }
 
-    def distinct(self, asked: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], pl.Series]:
+    def distinct(self, asked: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], pl.Series | Texts]:
         """The distinct values of fields, in any order, at less than it takes to encode them.
 
         Args:
             asked: the columns of each, as `usable` gave them.
         """
         asked = list(asked)
-        found = {usable: self._known[usable].values for usable in asked if usable in self._known}
+        found = {usable: self._known[usable].distinct for usable in asked if usable in self._known}
         wanted = [usable for usable in asked if usable not in found]
         new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
-        plain = {usable: series for usable, series in new.items() if not isinstance(series.dtype, pl.List)}
+        found |= {usable: distinct(series) for usable, series in new.items() if series.dtype == pl.String}
+        plain = {
+            usable: series
+            for usable, series in new.items()
+            if series.dtype != pl.String and not isinstance(series.dtype, pl.List)
+        }
         frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(plain.values())])
         values = frame.select(pl.col(name).drop_nulls().unique().implode() for name in frame.columns)
         found |= {usable: values[str(number)][0] for number, usable in enumerate(plain)}
-        return found | {usable: self.of(usable).values for usable in new if usable not in found}
+        return found | {usable: self.of(usable).distinct for usable in new if usable not in found}
 
     def of(self, usable: tuple[str, ...]) -> Column:
         """The first of the columns `usable` that has a value, row by row; not empty."""
         found = self._known.get(usable)
         if found is None:
             series = self.series(usable)
-            found = _encoded([series], self.height)[0] if series.dtype == pl.String else _numbered(series)
+            found = _encoded(series) if series.dtype == pl.String else _numbered(series)
             self._known[usable] = found
         return found
 
@@ -195,24 +202,9 @@ def _strange(kind: object) -> bool:
     return isinstance(kind, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Duration | pl.Object)
 
 
-def _encoded(texts: list[pl.Series], height: int) -> list[Column]:
-    """Text columns, their distinct values numbered in order of appearance."""
-    frame = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(texts)])
-    sparse = [series.name for series in frame if series.null_count()]
-    # A Categorical of a private pool numbers values in order of appearance, and is the fastest way to do so.
-    codes = frame.select(
-        pl.col(name).drop_nulls().cast(pl.Categorical(pl.Categories.random())).to_physical().implode()
-        for name in frame.columns
-    )
-    owners = frame.select(pl.col(sparse).is_not_null().arg_true().implode())
-    numbers = {name: codes[name][0].to_numpy().astype(np.uint32, copy=False) for name in frame.columns}
-    firsts = {name: first_of_each(codes) for name, codes in numbers.items()}
-    places = {name: owners[name][0].to_numpy() for name in sparse}
-    values = frame.select(
-        pl.col(name).gather(places[name][first] if name in places else first).implode()
-        for name, first in firsts.items()
-    )
-    return [Column(values[name][0], numbers[name], places.get(name), height) for name in frame.columns]
+def _encoded(texts: pl.Series) -> Column:
+    """A text column, its distinct values numbered in order of appearance."""
+    return Column(*told_apart(texts), len(texts))
 
 
 def _numbered(series: pl.Series) -> Column:
@@ -223,8 +215,8 @@ def _numbered(series: pl.Series) -> Column:
         inner = rows["v"]
         owners = rows["row"].to_numpy()
         if inner.dtype == pl.String and len(inner):
-            one = _encoded([inner], len(inner))[0]
-            return Column(one.values, one.codes, owners, height, is_list=True)
+            texts, codes, _ = told_apart(inner)
+            return Column(texts, codes, owners, height, is_list=True)
         return Column(*_distinct(inner), owners, height, is_list=True)
     if not series.null_count():
         return Column(*_distinct(series), None, height)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -17,6 +18,7 @@ import polars as pl
 
 from analysis.sigma import regex, tree
 from analysis.sigma.fold import fold, fold_values
+from analysis.sigma.matching.views import Texts
 from analysis.sigma.matching.wild import contains, like
 from analysis.sigma.written import texts
 
@@ -32,12 +34,15 @@ if TYPE_CHECKING:
 
 INTEGER: Final = r"^[+-]?[0-9]{1,18}$"
 DECIMAL: Final = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+_INTEGER: Final = re.compile(INTEGER)
+_DECIMAL: Final = re.compile(DECIMAL)
 _COMPARE: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 _IPV4: Final = r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$"
 _DAY: Final = r"^(\d{4}-\d\d-\d\d)$"
 _TIME: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::[0-5]\d)?)(?:[.,]\d+)?\s*(Z|z|[+-]\d\d:?\d\d)?$"
 NONE: Final = np.zeros(0, np.uint32)
 _FEW: Final = 16  # values
+_FEW_NUMBERS: Final = 256  # Polars takes longer to begin than Python to read so few
 
 
 class Distinct:
@@ -49,8 +54,8 @@ class Distinct:
         late: where regular expressions that run out of time are booked.
     """
 
-    def __init__(self, values: pl.Series, asked: Asked, late: regex.Late) -> None:
-        self._values = values
+    def __init__(self, values: pl.Series | Texts, asked: Asked, late: regex.Late) -> None:
+        self._distinct = values
         self._asked = asked
         self._late = late
         self._known: dict[int, Values] = {}
@@ -58,7 +63,9 @@ class Distinct:
     @cached_property
     def _hits(self) -> Hits | None:
         literals = self._asked.literals
-        return literals.find(self._text) if literals else None
+        if not literals:
+            return None
+        return literals.find(self._distinct if isinstance(self._distinct, Texts) else self._text)
 
     @cached_property
     def _possible(self) -> Possible | None:
@@ -111,6 +118,10 @@ class Distinct:
     # --- text ---------------------------------------------------------------------------------------------
 
     @cached_property
+    def _values(self) -> pl.Series:
+        return self._distinct.series if isinstance(self._distinct, Texts) else self._distinct
+
+    @cached_property
     def _text(self) -> pl.Series:
         """The values as text: numbers as they are written, true and false, times in ISO 8601."""
         return self._values if self._values.dtype == pl.String else texts(self._values)
@@ -122,7 +133,7 @@ class Distinct:
 
     @cached_property
     def _all(self) -> Values:
-        return np.arange(len(self._values), dtype=np.uint32)
+        return np.arange(len(self._distinct), dtype=np.uint32)
 
     def _near(self, value: tree.Value) -> Values | None:
         """The values that hold one of the literals without which `value` is false; None if it needs none."""
@@ -141,12 +152,13 @@ class Distinct:
         values = self._text if asked.cased else self._folded
         if near is None:
             return _true(contains(values, asked.regex, text))
-        return near[contains(values.gather(near), asked.regex, text)] if len(near) else near
+        return near[contains(values[near], asked.regex, text)] if len(near) else near
 
     def _stand(self, near: Values, text: tree.Text) -> Mask:
         """Which of a few values match a pattern: Polars takes longer to begin than Python to do so few."""
         groups = self._asked.groups(text)
-        values = [self._text[place] for place in near.tolist()]
+        texts = self._distinct if isinstance(self._distinct, Texts) else self._text
+        values = [texts[place] for place in near.tolist()]
         return np.array([like(one if text.cased else fold(one), groups) for one in values], bool)
 
     def _searched(self, value: tree.Regex) -> Values:
@@ -154,7 +166,9 @@ class Distinct:
         near = self._near(value)
         if near is None:
             return _true(pattern.search(self._text, self._late))
-        return near[pattern.search(self._text.gather(near), self._late)] if len(near) else NONE
+        if isinstance(self._distinct, Texts):
+            near = near[self._distinct.lengths[near] >= pattern.least]
+        return near[pattern.search(self._text[near], self._late)] if len(near) else NONE
 
     # --- numbers, times, addresses --------------------------------------------------------------------------
 
@@ -170,6 +184,8 @@ class Distinct:
             return *_exact(self._nothing(pl.Int64())), self._values.cast(pl.Float64).to_numpy()
         if kind != pl.String:
             return *_exact(self._nothing(pl.Int64())), np.full(len(self._values), np.nan)
+        if len(self._distinct) <= _FEW_NUMBERS:
+            return _read(self._values.to_list())
         frame = self._values.alias("").to_frame()
         text = pl.col("").str.strip_prefix("+")
         numbers = frame.select(
@@ -266,6 +282,14 @@ def _exact(numbers: pl.Series) -> tuple[NDArray[np.int64], Mask]:
     return numbers.fill_null(0).to_numpy(), numbers.is_not_null().to_numpy()
 
 
+def _read(values: list[str]) -> tuple[NDArray[np.int64], Mask, NDArray[np.float64]]:
+    """Texts as integers and which of them are exact; as floating-point numbers, NaN if none."""
+    exact = [_INTEGER.fullmatch(value) is not None for value in values]
+    whole = [int(value) if is_whole else 0 for value, is_whole in zip(values, exact, strict=True)]
+    decimal = [float(value) if _DECIMAL.fullmatch(value) else math.nan for value in values]
+    return np.array(whole, np.int64), np.array(exact, bool), np.array(decimal, np.float64)
+
+
 def _points(texts: pl.Series) -> pl.Series:
     """Points in time written as text, in UTC."""
     parts = texts.alias("").to_frame().select(pl.col("").str.extract_groups(_TIME)).unnest("")
@@ -289,7 +313,12 @@ def either(parts: list[Values]) -> Values:
     some = [part for part in parts if len(part)]
     if not some:
         return NONE
-    return some[0] if len(some) == 1 else np.unique(np.concatenate(some))
+    if len(some) == 1:
+        return some[0]
+    together = np.sort(np.concatenate(some))  # NumPy's `unique` takes several times as long over so few
+    once = np.ones(len(together), bool)
+    np.not_equal(together[1:], together[:-1], out=once[1:])
+    return together[once]
 
 
 def _ipv6(text: str) -> IPv4Address | IPv6Address | None:

@@ -10,16 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import polars as pl
 
 from analysis.sigma.matching.distinct import Distinct
+from analysis.sigma.matching.literals import folded_bytes
 from analysis.sigma.matching.rows import Leaf
+from analysis.sigma.matching.views import Texts
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from analysis.sigma import tree
     from analysis.sigma.matching.asked import Asked
     from analysis.sigma.matching.column import Column, Columns
+    from analysis.sigma.matching.literals import Array
     from analysis.sigma.matching.rows import Mask
     from analysis.sigma.regex import Late
 
@@ -42,6 +46,15 @@ _ADDED_NAMES: Final = frozenset(
 def is_content(column: str) -> bool:
     """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
     return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
+
+
+def _as_one(columns: list[pl.Series | Texts]) -> tuple[Array, Array, Array]:
+    """The bytes of all values of columns, without case, and where each begins and ends."""
+    parts = [one.folded() if isinstance(one, Texts) else folded_bytes(texts(one)) for one in columns]
+    sizes = np.array([len(data) for data, _, _ in parts], np.int64)
+    moved = np.repeat(np.cumsum(sizes) - sizes, [len(starts) for _, starts, _ in parts])
+    data, starts, ends = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return data, starts + moved, ends + moved
 
 
 class Keywords:
@@ -67,12 +80,12 @@ class Keywords:
         likely = zip(values, self._each(list(values.values())), strict=True)
         return [(name, items) for name, items in likely if items.any()]
 
-    def _each(self, columns: list[pl.Series]) -> list[Mask]:
+    def _each(self, columns: list[pl.Series | Texts]) -> list[Mask]:
         """For each column's values, the items that may be true of any; all columns looked through as one."""
         literals = self._asked.literals
         if literals is None or not columns:
             return [np.ones(len(self._asked), bool)] * len(columns)
-        hits = literals.find(pl.concat([texts(one).alias("") for one in columns]))
+        hits = literals.found_in(*_as_one(columns))
         ends = np.cumsum([len(one) for one in columns])
         owners = np.searchsorted(ends, hits.values, side="right")
         numbers = np.repeat(np.arange(len(hits.offsets) - 1), np.diff(hits.offsets))
@@ -106,5 +119,5 @@ class Keywords:
     def _looked(self, name: tuple[str, ...]) -> tuple[Column, Distinct]:
         column = self._columns.of(name)
         if name not in self._encoded:
-            self._encoded[name] = Distinct(column.values, self._asked, self._late)
+            self._encoded[name] = Distinct(column.distinct, self._asked, self._late)
         return column, self._encoded[name]

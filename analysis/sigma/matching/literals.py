@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
+import polars as pl
 from numba import njit
 
 from analysis.sigma.fold import fold, fold_values
@@ -26,8 +27,9 @@ from sensors.json_columns import spans
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
+
+    from analysis.sigma.matching.views import Texts
 
     Array: TypeAlias = NDArray[Any]
     Kernel: TypeAlias = Callable[..., Any]
@@ -178,18 +180,6 @@ def sorted_by(codes: Array, offsets: Array) -> Array:
     return order
 
 
-@_kernel
-def first_of_each(codes: Array) -> Array:
-    """Where each code stands first; codes are numbered in order of appearance, from 0."""
-    first = np.empty(codes.shape[0], np.uint32)
-    count = 0
-    for at in range(codes.shape[0]):
-        if codes[at] == count:
-            first[count] = at
-            count += 1
-    return first[:count]
-
-
 @dataclass(frozen=True, slots=True)
 class Hits:
     """Which values each literal was found in.
@@ -236,18 +226,27 @@ class Literals:
             self._anchors, self._shift,
         )  # fmt: skip
 
-    def find(self, values: pl.Series) -> Hits:
+    def find(self, values: pl.Series | Texts) -> Hits:
         """Look for all of them.
 
         Args:
             values: distinct texts, none null.
         """
-        data, starts, ends = _folded_bytes(values)
+        return self.found_in(*(folded_bytes(values) if isinstance(values, pl.Series) else values.folded()))
+
+    def found_in(self, data: Array, starts: Array, ends: Array) -> Hits:
+        """Look for all of them in the bytes of distinct texts, letters beyond ASCII without case.
+
+        Args:
+            data: the texts.
+            starts: where each begins in `data`.
+            ends: where each ends.
+        """
         count = len(self._kinds)
         last = np.full(count, -1, np.int64)
         parts: list[tuple[Array, Array]] = []
         first, room = 0, _ROOM
-        while first < len(values):
+        while first < len(starts):
             found, where = np.empty(room, np.uint32), np.empty(room, np.uint32)
             hits, first = _scanned(
                 data, starts, ends, first, _LOWER, self._data, self._starts, self._lengths, self._kinds,
@@ -264,7 +263,7 @@ class Literals:
         return Hits(offsets, where[order])
 
 
-def _folded_bytes(values: pl.Series) -> tuple[Array, Array, Array]:
+def folded_bytes(values: pl.Series) -> tuple[Array, Array, Array]:
     """The bytes of texts, letters beyond ASCII without case, and where each text begins and ends."""
     if len(values) > _FEW:
         plain = spans(values)

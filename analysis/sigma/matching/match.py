@@ -27,7 +27,7 @@ from analysis.sigma.regex import Late
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -63,7 +63,7 @@ class Plan:
         items: dict[tuple[str, ...], list[tree.Item]] = {}
         numbers: dict[int, int] = {}
         for group in self._groups:
-            for item in group.items:
+            for item in group.items():
                 if id(item) not in numbers:
                     numbers[id(item)] = len(numbers)
                     items.setdefault(_asked_of(item), []).append(item)
@@ -163,24 +163,20 @@ class _Group:
     Attributes:
         source: which events.
         rules: number and condition of each.
-        items: every item of theirs, those of `source` first.
         looked_at, asked: the columns of every field that `source` and that the conditions ask about.
     """
 
     def __init__(self, source: tree.Node, rules: tuple[tuple[int, tree.Node], ...]) -> None:
         self.source = source
         self.rules = rules
-        mine = tree.items(source)
-        theirs = [item for _, condition in rules for item in tree.items(condition)]
-        self.items = (*mine, *theirs)
-        self.looked_at = _all_asked_of(mine)
-        self.asked = _all_asked_of(theirs)
+        self.looked_at = frozenset(_asked_of(item) for item in tree.items(source))
+        self.asked = frozenset(_asked_of(item) for _, node in rules for item in tree.items(node))
 
-
-def _all_asked_of(items: Iterable[tree.Item]) -> frozenset[tuple[str, ...]]:
-    """The columns of every field that items ask about."""
-    fields = {id(item.field): item for item in items}  # by identity: of thousands, a few hundred are left
-    return frozenset(map(_asked_of, fields.values()))
+    def items(self) -> Iterator[tree.Item]:
+        """Every item of the rules."""
+        yield from tree.items(self.source)
+        for _, condition in self.rules:
+            yield from tree.items(condition)
 
 
 def _asked_of(item: tree.Item) -> tuple[str, ...]:
@@ -347,7 +343,7 @@ class Batch:
             column = self._columns.of(usable) if usable else None
             asked = self._plan.asked(columns)
             self._distinct[columns] = (
-                (column, Distinct(column.values, asked, self._plan.late)) if column else None
+                (column, Distinct(column.distinct, asked, self._plan.late)) if column else None
             )
         return self._distinct[columns]
 

@@ -9,9 +9,11 @@ from analysis.sigma.fold import fold
 from analysis.sigma.matching.literals import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _SPECIAL: Final = frozenset(r"\.+*?()|[]{}^$#&-~")
+_ANY: Final = tree.Wild.ANY
+_BY_STARS: Final = {(0, 0): Kind.EQUALS, (0, 1): Kind.STARTS, (1, 0): Kind.ENDS, (1, 1): Kind.CONTAINS}
 _KINDS: Final = {(): Kind.EQUALS, (1,): Kind.STARTS, (0,): Kind.ENDS, (0, 2): Kind.CONTAINS}
 
 
@@ -34,15 +36,9 @@ class Shape(NamedTuple):
 def shape(text: tree.Text) -> Shape:
     """The comparison that a text pattern asks for."""
     if not text.cased:  # nearly all, and there are tens of thousands
-        match text.parts:
-            case (str(literal),) if literal:
-                return Shape(Kind.EQUALS, fold(literal))
-            case (tree.Wild.ANY, str(literal)) if literal:
-                return Shape(Kind.ENDS, fold(literal))
-            case (str(literal), tree.Wild.ANY) if literal:
-                return Shape(Kind.STARTS, fold(literal))
-            case (tree.Wild.ANY, str(literal), tree.Wild.ANY) if literal:
-                return Shape(Kind.CONTAINS, fold(literal))
+        plainly = _plain(text.parts)
+        if plainly is not None:
+            return plainly
     parts = [fold(part) if isinstance(part, str) else part for part in text.parts if part]
     plain = [part for part in parts if isinstance(part, str)]
     wild = tuple(place for place, part in enumerate(parts) if part is tree.Wild.ANY)
@@ -53,6 +49,18 @@ def shape(text: tree.Text) -> Shape:
     written = text.parts if text.cased else parts
     regex = "" if parts == [tree.Wild.ANY] else _regex(written)
     return Shape(Kind.CONTAINS if kind is None else kind, longest, regex, text.cased)
+
+
+def _plain(parts: Sequence[str | tree.Wild]) -> Shape | None:
+    """Of one literal with `*` before it, behind it, on both sides or on none."""
+    begin = 1 if parts and parts[0] is _ANY else 0
+    end = len(parts) - (1 if len(parts) > 1 and parts[-1] is _ANY else 0)
+    if end - begin != 1:
+        return None
+    literal = parts[begin]
+    if not isinstance(literal, str) or not literal:
+        return None
+    return Shape(_BY_STARS[begin, len(parts) - end], fold(literal))
 
 
 def _regex(parts: Iterable[str | tree.Wild]) -> str:

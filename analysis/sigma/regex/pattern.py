@@ -118,7 +118,8 @@ class Pattern:
             late: where texts are booked for which the time ran out; they are false.
         """
         late = Late() if late is None else late
-        lengths = values.str.len_bytes().fill_null(0).to_numpy()
+        sizes = values.str.len_bytes()
+        lengths = (sizes.fill_null(0) if sizes.null_count() else sizes).to_numpy()
         found = np.zeros(len(values), bool)
         near = np.flatnonzero(lengths >= self.least)
         if len(near) == len(values):
