@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from text_sensors import SAMPLES, Row, broken_lines, events, source_of
 
-from sensors import anydesk, chrome_remote_desktop, guacamole, rustdesk, teamviewer, xrdp
+from sensors import anydesk, chrome_remote_desktop, guacamole, logmein, rustdesk, teamviewer, xrdp
 from sensors.remote_control import ToolLog
 
 TOOLS = {
@@ -18,6 +18,7 @@ TOOLS = {
         anydesk.SENSOR,
         chrome_remote_desktop.SENSOR,
         guacamole.SENSOR,
+        logmein.SENSOR,
         rustdesk.SENSOR,
         teamviewer.SENSOR,
         xrdp.SENSOR,
@@ -191,3 +192,12 @@ def test_broken_lines_never_stop_and_never_vanish(name: str, data: st.DataObject
     text = content.encode().decode("utf-8", "replace").split("\n")
     filled = {number for number, line in enumerate(text, 1) if line.removesuffix("\r")}
     assert filled <= set(told) | named
+
+
+def test_a_logmein_session_and_a_refused_one() -> None:
+    rows = rows_of("logmein", "LogMeIn.log")
+    assert acts(rows) == ["login", "file-transfer", "session-end", "login-failed"]
+    end = session_end(rows)
+    assert (end["source.ip"], end["user.name"], end["user.domain"]) == ("203.0.113.9", "rosa", "CORP")
+    assert end["event.duration"] == HOUR // 6
+    assert (rows[4]["event.outcome"], rows[4]["source.ip"]) == ("failure", "203.0.113.77")
