@@ -14,6 +14,7 @@ A table has, for every kind:
     told        field: what the first rule (regular expression: words) found in the value at `by` gives, or
                 else `otherwise`
     related     kind of `related.*`: fields
+Keys of arrays that only code asks for stand under `arrays`, so that each array is taken apart once.
 A kind may begin from another kind's table with `like`. Where a record may stand in envelopes of the product's
 own, `roots` are what stands before every path, best first.
 """
@@ -110,6 +111,7 @@ class EndpointRecords:
 
     def _mapped(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
         kind = kinds(self.table)[name]
+        rows = _unfolded(rows, kind["arrays"])
         columns: dict[str, pl.Expr] = {"@timestamp": column(rows, "@timestamp", kind["time"])}
         columns["event.dataset"] = pl.lit(kind["dataset"])
         for field, value in kind.get("constant", {}).items():
@@ -173,7 +175,13 @@ def _rooted(kind: dict[str, Any]) -> dict[str, Any]:
     def out(paths: str | list[str]) -> list[str]:
         return [root + path for path in ([paths] if isinstance(paths, str) else paths) for root in roots]
 
+    arrays: dict[str, set[str]] = {start: set(keys) for start, keys in kind.get("arrays", {}).items()}
+    for path in [path for paths in (kind["time"], *kind["fields"].values()) for path in out(paths)]:
+        start, array, rest = path.partition("[]")
+        if array:
+            arrays.setdefault(start, set()).add(rest.removeprefix("."))
     return kind | {
+        "arrays": {start: tuple(sorted(keys)) for start, keys in arrays.items()},
         "marks": [
             [f"!{root}{mark[1:]}" if mark.startswith("!") else root + mark for mark in marks]
             for marks in kind["marks"]
@@ -183,6 +191,20 @@ def _rooted(kind: dict[str, Any]) -> dict[str, Any]:
         "fields": {field: out(paths) for field, paths in kind["fields"].items()},
         "told": {field: rule | {"by": out(rule["by"])} for field, rule in kind["told"].items()},
     }
+
+
+def _unfolded(frame: pl.DataFrame, arrays: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """The same with every array there is as lists: `~a` of structs with the keys wanted, `~a[]` of texts."""
+    there = {name.casefold() for name in frame.columns}
+    present = {start: keys for start, keys in arrays.items() if start.casefold() in there}
+    return frame.with_columns(
+        *(
+            objects(frame, start, *(key for key in keys if key)).alias(f"~{start}")
+            for start, keys in present.items()
+            if any(keys)
+        ),
+        *(texts(frame, start).alias(f"~{start}[]") for start, keys in present.items() if "" in keys),
+    )
 
 
 def column(frame: pl.DataFrame, field: str, paths: Sequence[str]) -> pl.Expr:
@@ -220,16 +242,25 @@ def _moment(frame: pl.DataFrame, paths: Sequence[str]) -> pl.Expr:
 
 def _listed(frame: pl.DataFrame, path: str) -> pl.Expr:
     """The values at a path as a list; of a text without brackets its one value."""
-    start, array, rest = path.partition("[]")
-    if not array or not rest:
-        found = texts(frame, start)
+    start, _, rest = path.partition("[]")
+    key = rest.removeprefix(".")
+    if not key:
+        found = pl.col(f"~{start}[]") if f"~{start}[]" in frame.columns else texts(frame, start)
     else:
-        key = rest.removeprefix(".")
         one = text(frame, f"{start}.{key}")  # an object where others have an array of them
-        many = objects(frame, start, key).list.eval(pl.element().struct.field(key))
-        found = pl.coalesce(many, pl.when(one.is_not_null()).then(pl.concat_list(one)))
+        taken = frame.schema.get(f"~{start}")
+        known = isinstance(taken, pl.List) and key in _keys_of(taken)
+        many = pl.col(f"~{start}") if known else objects(frame, start, key)
+        found = many.list.eval(pl.element().struct.field(key))
+        if any(name.startswith(f"{start}.") for name in frame.columns):
+            found = pl.coalesce(found, pl.when(one.is_not_null()).then(pl.concat_list(one)))
     kept = found.list.drop_nulls()
     return pl.when(kept.list.len() > 0).then(kept)
+
+
+def _keys_of(kind: pl.List) -> list[str]:
+    inner = kind.inner
+    return [field.name for field in inner.fields] if isinstance(inner, pl.Struct) else []
 
 
 def gathered(frame: pl.DataFrame, field: str, paths: Sequence[str]) -> pl.Expr:
