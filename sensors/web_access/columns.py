@@ -56,12 +56,16 @@ def events(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFr
         pl.when(~pl.col(name).is_in(["", "-"])).then(name).alias(name) for name in _PARTS if name != "form"
     )
     parts = frame["request"].str.extract_groups(_REQUEST).struct.unnest()
-    frame = frame.hstack(parts).with_columns(
-        pl.coalesce("method", "rmethod").alias("method"),
-        pl.coalesce("url", "rurl").alias("url.original"),
-        pl.coalesce("protocol", "rprotocol").str.extract(r"HTTPS?/(.+)$", 1).alias("http.version"),
-        *_ends(),
-        _dataset(source),
+    frame = (
+        frame.hstack(parts)
+        .with_columns(_client().alias("~client"))
+        .with_columns(
+            pl.coalesce("method", "rmethod").alias("method"),
+            pl.coalesce("url", "rurl").alias("url.original"),
+            pl.coalesce("protocol", "rprotocol").str.extract(r"HTTPS?/(.+)$", 1).alias("http.version"),
+            *_ends(),
+            _dataset(source),
+        )
     )
     frame = url_columns(frame)
     frame = frame.with_columns(*_request(), *_server())
@@ -104,15 +108,20 @@ def _said() -> list[pl.Expr]:
     ]
 
 
-def _ends() -> list[pl.Expr]:
+def _client() -> pl.Expr:
     """The client is the first public address of those that passed the request on, else the first of them."""
-    several = pl.coalesce("forwarded", "forwarded_list", "client").str.split(",")
-    each = several.list.eval(pl.element().str.strip_chars(' "'))
+    given = pl.coalesce("forwarded", "forwarded_list", "client")
+    many = pl.when(given.str.contains(",", literal=True)).then(given).str.split(",")
+    each = many.list.eval(pl.element().str.strip_chars(' "'))
     outside = each.list.eval(
         pl.when(~pl.element().str.contains(_PRIVATE)).then(pl.element())
     ).list.drop_nulls()
-    chosen = pl.coalesce(outside.list.first(), each.list.first())
-    chosen = pl.when(ecs.is_ip(address(chosen))).then(address(chosen)).otherwise(chosen)
+    return pl.coalesce(outside.list.first(), each.list.first(), given.str.strip_chars(' "'))
+
+
+def _ends() -> list[pl.Expr]:
+    """Both ends of a request, out of `~client` and what says where it went."""
+    chosen = pl.coalesce(address(pl.col("~client")), "~client")
     to = pl.coalesce(
         "listen", pl.col("upstream").str.replace(r"^\w+://", ""), pl.col("host")
     ).str.extract(r"^([^/]+)", 1)  # fmt: skip
