@@ -72,5 +72,5 @@ def _after(made: pl.DataFrame, kind: str) -> pl.DataFrame:  # noqa: ARG001 - the
 
 
 SENSOR: Final = EndpointRecords(
-    "bitdefender", "bitdefender.toml", "bitdefender", _more, _after, timeless=True
+    "bitdefender", "bitdefender.toml", "bitdefender", _more, _after, timeless=True, pages="params.events"
 )

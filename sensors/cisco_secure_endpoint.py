@@ -52,4 +52,6 @@ def _after(made: pl.DataFrame, kind: str) -> pl.DataFrame:  # noqa: ARG001 - the
     return url_columns(made)
 
 
-SENSOR: Final = EndpointRecords("cisco_secure_endpoint", "cisco_secure_endpoint.toml", "cisco", _more, _after)
+SENSOR: Final = EndpointRecords(
+    "cisco_secure_endpoint", "cisco_secure_endpoint.toml", "cisco", _more, _after, pages="data"
+)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs, json_table, schema, syslog
+from sensors import command_line, ecs, json_columns, json_table, schema, syslog
 from sensors.audit_records import told_by
 from sensors.json_table import objects, text, texts, time
 from sensors.mapping import address
@@ -58,6 +58,7 @@ class EndpointRecords:
         more: given shredded records and their kind, further columns, which replace the table's.
         after: given the events of a kind, the same with what follows from their columns.
         nested: paths that hold JSON as text.
+        pages: path of the array that holds the records themselves, in what the product's own API hands out.
         timeless: whether a record without a time is an event, at the time of the one before it.
     """
 
@@ -68,10 +69,11 @@ class EndpointRecords:
     after: Callable[[pl.DataFrame, str], pl.DataFrame] | None = None
     nested: tuple[str, ...] = ()
     timeless: bool = False
+    pages: str = ""
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are of one of the product's kinds."""
-        found = json_table.peek(head)
+        found = [part for record in json_table.peek(head) for part in _paged(record, self.pages)]
         known = sum(self.kind(record) is not None for record in found)
         return known * 2 > len(found)
 
@@ -85,7 +87,8 @@ class EndpointRecords:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
         clock = syslog.Clock(source)
-        for frame in json_table.records(source):
+        for records in json_table.records(source):
+            frame = _opened(records, self.pages) if self.pages else records
             table = json_table.opened(json_table.table(frame, source), *self.nested)
             for made in self.events(table, source):
                 yield clock.fill(_guessable(made)) if self.timeless else made
@@ -143,6 +146,31 @@ def _only(made: pl.DataFrame, vendors: Sequence[str]) -> pl.DataFrame:
         for series in made.iter_columns()
         if (series.name in known or series.name.partition(".")[0] in vendors)
         and series.null_count() < made.height
+    )
+
+
+def _paged(record: dict[str, Any], path: str) -> list[dict[str, Any]]:
+    """The records of a page, or the record itself."""
+    found: Any = record
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    inner = [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
+    return inner or [record]
+
+
+def _opened(frame: pl.DataFrame, path: str) -> pl.DataFrame:
+    """The same with pages taken apart; each of their records stands where its page does."""
+    last = path.rpartition(".")[2]
+    pages = frame["text"].str.contains(rf'"{last}"\s*:\s*\[\s*\{{')
+    if not pages.any():
+        return frame
+    outer = frame.filter(pages)
+    found = json_columns.chosen(*json_columns.spans(outer["text"]), (path,))
+    inner = found.select(texts(found, path).alias("inner"))["inner"]
+    whole = inner.list.len().fill_null(0) > 0
+    parts = outer.filter(whole).with_columns(inner.filter(whole).alias("text")).explode("text")
+    return pl.concat([frame.filter(~pages), outer.filter(~whole), parts]).sort(
+        "log.offset", maintain_order=True
     )
 
 

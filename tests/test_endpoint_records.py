@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,29 @@ def test_an_event_without_a_time_has_that_of_the_one_before() -> None:
     )
     assert rows[1]["@timestamp"] == rows[0]["@timestamp"]
     assert (rows[1]["molehunt.guess"], "molehunt.guess" in rows[0]) == (["time"], False)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "before", "after"),
+    [
+        (
+            cisco_secure_endpoint.SENSOR,
+            '{"version":"v1","metadata":{"results":{"total":2}},"data":[',
+            "]}",
+        ),
+        (bitdefender.SENSOR, '{"id":"1","jsonrpc":"2.0","method":"addEvents","params":{"events":[', "]}}"),
+    ],
+    ids=["cisco_secure_endpoint", "bitdefender"],
+)
+def test_pages_of_the_products_own_are_opened(sensor: EndpointRecords, before: str, after: str) -> None:
+    lines = sample_lines(sensor.name)
+    inner = [
+        json.dumps(record.get("data", record.get("event", record))) for record in map(json.loads, lines[:3])
+    ]
+    source = source_of(f"{before}{','.join(inner)}{after}\n{lines[0]}")
+    assert sensor.sniff(source.head, "x.json")
+    assert [row["log.file.line"] for row in events(sensor, source)] == [1, 1, 1, 2]
+    assert source.unread == []
 
 
 @EACH
