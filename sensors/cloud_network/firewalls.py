@@ -139,7 +139,8 @@ def azure(frame: pl.DataFrame, source: Source) -> pl.DataFrame:  # noqa: ARG001 
     def counted(*names: str) -> pl.Expr:
         return integer(frame, *(f"{root}{name}" for name in names for root in ("properties.", "")))
 
-    message = frame.select(said("msg").alias("msg"))["msg"]
+    # The offset gives the frame its height: a batch without the field has a literal there, of one row.
+    message = frame.select("log.offset", said("msg").alias("msg"))["msg"]
     words = pl.DataFrame({name: message.str.extract(form, 1) for name, form in _MSG.items()})
     words = words.hstack(message.str.extract_groups(_REQUEST).struct.unnest())
     words = words.hstack(message.str.extract_groups(_DNS).struct.unnest())

@@ -29,7 +29,6 @@ class Sessions:
         """
         if frame["phase"].null_count() == frame.height:
             return frame
-        carried = [column for column in (*_CARRIED, f"{name}.remote.id") if column in frame.columns]
         keyed = frame.with_columns(
             began=pl.when(pl.col("phase") == "open").then("@timestamp"),
             key=pl.col("session").fill_null("") if "session" in frame.columns else pl.lit(""),
@@ -39,21 +38,19 @@ class Sessions:
             keyed = keyed.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("event.start"))
         parts = [keyed] if self._held is None else [self._held, keyed]
         lines = pl.concat(parts, how="diagonal_relaxed")
+        carried = [column for column in (*_CARRIED, f"{name}.remote.id") if column in lines.columns]
         of_session = lines.filter(pl.col("phase").is_not_null())
         ended = (pl.col("phase") == "close").cast(pl.Int64)
         of_session = of_session.with_columns(turn=ended.cum_sum().over("key") - ended)
         filled = of_session.with_columns(
-            pl.col(column).forward_fill().over("key", "turn")
-            for column in ("began", *(c for c in carried if c in of_session.columns))
+            pl.col(column).forward_fill().over("key", "turn") for column in ("began", *carried)
         )
         self._held = (
             filled.group_by("key", maintain_order=True)
             .last()
             .filter(pl.col("phase") != "close")
             .tail(_HELD)
-            .select(
-                "key", "began", "phase", *(c for c in carried if c in filled.columns), new=pl.lit(value=False)
-            )
+            .select("key", "began", "phase", *carried, new=pl.lit(value=False))
             .with_columns(phase=pl.lit("note"))
         )
         closing = pl.col("phase") == "close"
