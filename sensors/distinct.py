@@ -77,7 +77,7 @@ def _mark(low: int, high: int, buffers: Array) -> int:
 
 
 @kernel
-def _equal(low: int, high: int, other_low: int, other_high: int, buffers: Array) -> bool:
+def equal(low: int, high: int, other_low: int, other_high: int, buffers: Array) -> bool:
     """Whether the values of two views are the same."""
     if low != other_low:
         return False
@@ -115,7 +115,7 @@ def _numbered(views: Array, there: Array, buffers: Array) -> tuple[Array, Array]
         slot = np.int64(mark & np.uint64(size - 1))
         while slots[slot]:
             known = rows[slots[slot] - 1]
-            if marks[slot] == mark and _equal(low, high, views[known, 0], views[known, 1], buffers):
+            if marks[slot] == mark and equal(low, high, views[known, 0], views[known, 1], buffers):
                 break
             slot = (slot + 1) & (size - 1)
         if not slots[slot]:

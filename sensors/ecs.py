@@ -11,6 +11,7 @@ import polars as pl
 
 from sensors import schema
 from sensors.distinct import by_value
+from sensors.listed import union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,18 +91,9 @@ def person(frame: pl.DataFrame, text: str, *roots: str) -> pl.DataFrame:
 def related(columns: Iterable[str]) -> pl.Expr:
     """The distinct values of text columns, in their order, as one list; null where there is none."""
     names = list(columns)
-    distinct = [
-        pl.when(pl.all_horizontal([pl.col(name).ne_missing(pl.col(other)) for other in names[:at]])).then(
-            name
-        )
-        if at
-        else pl.col(name)
-        for at, name in enumerate(names)
-    ]
-    # Joined and split again: three times as fast as a list without its nulls. U+001F is in no value that is
-    # fit to read; should one have it, its parts are listed one by one.
-    joined = pl.concat_str(distinct, separator="\x1f", ignore_nulls=True)
-    return pl.when(joined != "").then(joined.str.split("\x1f"))
+    return pl.map_batches(
+        [pl.col(name) for name in names], union, return_dtype=pl.List(pl.String), is_elementwise=True
+    )
 
 
 def relations(frame: pl.DataFrame, **lists: tuple[str, ...]) -> pl.DataFrame:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensors.json_scan import Array
     from sensors.sensor import Source
 
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 16 << 20
 LINE_BYTES = 16 << 20  # a longer line is no log record; it is skipped and named
 _NEWLINE = 0x0A
 _RETURN = 0x0D

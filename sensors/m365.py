@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from sensors import framing, json_table
+from sensors.distinct import by_value
 from sensors.ecs import is_ip, related
 from sensors.json_table import mapped, objects, text, texts, time
 from sensors.mapping import first_rule, flags, mail_domain, mailbox
@@ -304,17 +305,23 @@ def _people(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
+def _groups(value: pl.Expr, pattern: str, *names: str) -> pl.Expr:
+    """The groups of a regular expression, as a struct."""
+    kinds = pl.Struct(dict.fromkeys(names, pl.String))
+    return by_value(value, lambda one: one.str.extract_groups(pattern), kinds)
+
+
 def _addresses(frame: pl.DataFrame) -> list[pl.Expr]:
     """Client and server; Microsoft writes an address with a port, in brackets, or after its host's name."""
     client = text(frame, "ClientIPAddress", "ClientIP", "ActorIpAddress").str.replace(
         "::ffff:", "", literal=True
     )
-    parts = client.str.extract_groups(_IP_AND_PORT).struct
-    named = client.str.extract_groups(_HOST_AND_IP).struct
+    parts = _groups(client, _IP_AND_PORT, "six", "four", "port").struct
+    named = _groups(client, _HOST_AND_IP, "host", "ip").struct
     address = pl.coalesce(named.field("ip"), parts.field("six"), parts.field("four"))
     ip = pl.when(is_ip(address)).then(address)
     host = pl.coalesce(named.field("host"), pl.when(~is_ip(address)).then(parts.field("four")))
-    server = text(frame, "OriginatingServer").str.strip_chars().str.extract_groups(_HOST_AND_IP).struct
+    server = _groups(text(frame, "OriginatingServer").str.strip_chars(), _HOST_AND_IP, "host", "ip").struct
     server_ip = pl.when(is_ip(server.field("ip"))).then(server.field("ip"))
     port = pl.when(ip.is_not_null()).then(parts.field("port"))
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from sensors.distinct import by_value
@@ -12,6 +13,7 @@ from sensors.ecs import IP
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_BITS: Final = 62  # words that a whole number can flag
 # In brackets; an IPv4 address; an IPv6 address (at least two colons).
 _ADDRESS: Final = r"^\s*(?:\[([^\]]+)\]|((?:\d+\.){3}\d+)|([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))"
 
@@ -36,8 +38,24 @@ def first_rule(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.E
 
 def flags(words: Mapping[str, pl.Expr]) -> pl.Expr:
     """List(String) of the words whose condition holds, in order."""
-    chosen = [pl.when(condition).then(pl.lit(word)) for word, condition in words.items()]
-    return pl.concat_list(chosen).list.drop_nulls()
+    listed = list(words)
+    if len(listed) > _BITS or not any(condition.meta.root_names() for condition in words.values()):
+        chosen = [pl.when(condition).then(pl.lit(word)) for word, condition in words.items()]
+        return pl.concat_list(chosen).list.drop_nulls()
+    bits = [
+        pl.when(condition).then(pl.lit(1 << number, pl.Int64)).otherwise(pl.lit(0, pl.Int64))
+        for number, condition in enumerate(words.values())
+    ]
+    return pl.sum_horizontal(bits).map_batches(
+        lambda column: _words(column, listed), return_dtype=pl.List(pl.String), is_elementwise=True
+    )
+
+
+def _words(column: pl.Series, words: Sequence[str]) -> pl.Series:
+    """The words whose bits are set."""
+    masks, places = np.unique(column.to_numpy(), return_inverse=True)
+    lists = [[word for number, word in enumerate(words) if mask >> number & 1] for mask in masks.tolist()]
+    return pl.Series(column.name, lists, dtype=pl.List(pl.String)).gather(places)
 
 
 def only(value: pl.Expr, *none: str) -> pl.Expr:

@@ -63,11 +63,18 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
     Raises:
         KeyError: a column is not in the schema.
     """
-    return frame.select(
-        _cast(series.name, series.dtype, dtype(series.name))
-        for series in frame.iter_columns()
-        if series.null_count() < len(series)
-    )
+    filled = [series for series in frame.iter_columns() if series.null_count() < len(series)]
+    casts = [
+        _cast(series.name, series.dtype, want)
+        for series in filled
+        if not _fits(series, want := dtype(series.name))
+    ]
+    return frame.select(series.name for series in filled).with_columns(casts)
+
+
+def _fits(series: pl.Series, want: pl.DataType) -> bool:
+    """Whether a column is what `_cast` would make of it."""
+    return series.dtype == want and not (want == pl.String and (series == "").any())
 
 
 def _cast(name: str, have: pl.DataType, want: pl.DataType) -> pl.Expr:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from sensors.distinct import by_value
 from sensors.ecs import is_ip
 from sensors.schema import TIME
 from sensors.windows.tables import tables
@@ -32,26 +33,50 @@ def added(frame: pl.DataFrame, fields: Mapping[str, pl.Expr], when: pl.Expr | No
 
 def text(value: pl.Expr) -> pl.Expr:
     """The text itself; what Windows writes for nothing (`-`, an empty GUID) is null."""
-    return pl.when((value != "") & (value != "-") & (value != _ZEROS)).then(value)
+    if not value.meta.root_names():
+        return pl.when((value != "") & (value != "-") & (value != _ZEROS)).then(value)
+    return value.map_batches(_said, return_dtype=pl.String, is_elementwise=True)
+
+
+def _said(column: pl.Series) -> pl.Series:
+    column = column.cast(pl.String)
+    nothing = (column == "") | (column == "-") | (column == _ZEROS)
+    return column.set(nothing, None) if nothing.any() else column
 
 
 def account(value: pl.Expr) -> pl.Expr:
     """`jdoe` of `jdoe@corp.example`."""
+    return by_value(value, _account)
+
+
+def _account(value: pl.Expr) -> pl.Expr:
     return text(value.str.extract(r"^([^@]+)"))
 
 
 def person(value: pl.Expr) -> pl.Expr:
     r"""`jdoe` of `CORP\jdoe` and `jdoe@corp.example`."""
+    return by_value(value, _person)
+
+
+def _person(value: pl.Expr) -> pl.Expr:
     return text(value.str.extract(r"([^\\@]+)(?:@[^\\@]*)?$"))
 
 
 def realm(value: pl.Expr) -> pl.Expr:
     r"""`CORP` of `CORP\jdoe`, `corp.example` of `jdoe@corp.example`."""
+    return by_value(value, _realm)
+
+
+def _realm(value: pl.Expr) -> pl.Expr:
     return text(value.str.extract(r"^([^\\]+)\\[^\\]").fill_null(value.str.extract(r"^[^\\@]+@([^\\@]+)$")))
 
 
 def host(value: pl.Expr) -> pl.Expr:
     r"""`gw.corp.example` of `gw.corp.example:3389`, `\\gw.corp.example`, `gw.corp.example/x`; no address."""
+    return by_value(value, _host)
+
+
+def _host(value: pl.Expr) -> pl.Expr:
     name = value.str.extract(r"^\\*([^:\\/?]+)")
     return text(pl.when(~is_ip(name)).then(name))
 
@@ -63,6 +88,10 @@ def domain(value: pl.Expr) -> pl.Expr:
 
 def address(value: pl.Expr) -> pl.Expr:
     r"""The address of `10.0.0.5`, `10.0.0.5:33`, `[fe80::1%5]:33`, `\\10.0.0.5` and `::ffff:10.0.0.5`."""
+    return by_value(value, _address)
+
+
+def _address(value: pl.Expr) -> pl.Expr:
     bare = value.str.extract(r"^\\*(?:\[([^\]]+)\](?::\d+)?|.*)$").fill_null(
         value.str.extract(r"^\\*([0-9.]+|[0-9A-Fa-f:]+[0-9.]*)(?:%\w+|:\d+)?$")
     )
