@@ -56,7 +56,8 @@ _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]+"
 _SIZE = r"[0-9.]+(?: [KMGT])?"
 _LISTED: Final = (
     rf"^(?P<first>{_CLOCK}) +(?P<duration>[0-9.:]+) +(?P<protocol>\S+) +(?P<from>\S+) +<?-> +(?P<to>\S+) +"
-    rf"(?:(?P<flags>[.A-Z]{{6,8}}|0x[0-9a-f]+) +(?:[0-9]+) +)?(?P<packets>{_SIZE}) +(?P<bytes>{_SIZE})(?: +.*)?$"
+    rf"(?:(?P<flags>[.A-Z]{{6,8}}|0x[0-9a-f]+) +(?:[0-9]+) +)?"
+    rf"(?P<packets>{_SIZE}) +(?P<bytes>{_SIZE})(?: +.*)?$"
 )
 _END = (  # IPv6 has a dot before the port
     r"^(?:(?P<v6>[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f]*)\.(?P<p6>[0-9]+(?:\.[0-9]+)?)"
