@@ -353,7 +353,7 @@ def _settled(frame: pl.DataFrame, stream: Mapping[str, Any]) -> pl.DataFrame:
         frame = frame.with_columns(
             connection.transport(pl.col("network.transport").str.to_lowercase()).alias("network.transport")
         )
-        frame = connection.described(frame)
+    frame = connection.described(frame)
     if {"source.ip", "destination.ip"} <= set(frame.columns) and "network.direction" not in have:
         frame = frame.with_columns(connection.direction().alias("network.direction"))
     if "url.original" in have:
