@@ -74,14 +74,14 @@ class NfDump:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether a header of nfdump's stands first, or the file is one of its own."""
-        if head[:4] in _OWN_FILES:
+        if _own(head):
             return True
         first = framing.text_head(head[:2000]).split("\n", 1)[0].rstrip("\r")
         return bool(_CSV.match(first) or _HEADER.match(first))
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per flow."""
-        if source.head[:4] in _OWN_FILES:
+        if _own(source.head):
             source.lost(
                 "nfdump's own file; `nfdump -r FILE -o csv` writes it in a form that is read", offset=0
             )
@@ -107,6 +107,10 @@ class NfDump:
 
 
 SENSOR: Final = NfDump()
+
+
+def _own(head: bytes) -> bool:
+    return head[:4] in _OWN_FILES and b"\0" in head[4:64]
 
 
 def _separated(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:

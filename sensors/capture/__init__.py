@@ -24,8 +24,8 @@ class Capture:
     name: Final = "capture"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content alone decides
-        """A capture begins with one of five magic numbers."""
-        return head[:4] in MAGICS
+        """A capture begins with one of five magic numbers; what has no zero after it is text."""
+        return head[:4] in MAGICS and b"\0" in head[4:64].ljust(1, b"\0")
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """Flows as they end, and names as they are spoken; `molehunt.frame.number` is the packet's number."""

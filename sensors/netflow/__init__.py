@@ -30,7 +30,7 @@ class NetFlow:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether an export's header stands first, with sets or a count that go with it."""
-        if head[:2] not in _VERSIONS:
+        if head[:2] not in _VERSIONS or b"\0" not in head[2:64]:  # no header is without a zero; text is
             return False
         from sensors.netflow.reading import begins  # noqa: PLC0415 - compiled code, only for what may be one
 
