@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import json_table
+from sensors.distinct import by_value
 from sensors.ecs import related
 from sensors.json_table import mapped, text, time
 from sensors.mapping import address, flags
@@ -149,6 +150,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _types(action: pl.Expr) -> pl.Expr:
     """`event.type`: what an action's name says about what it does."""
+    return by_value(action, _types_of, pl.List(pl.String))
+
+
+def _types_of(action: pl.Expr) -> pl.Expr:
     grouped = action.str.contains(_GROUPS)
     created, deleted = action.str.contains(_CREATION), action.str.contains(_DELETION)
     accessed = action.str.contains(_ACCESS)

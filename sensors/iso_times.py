@@ -11,24 +11,33 @@ import numpy as np
 import polars as pl
 
 from sensors import text_views
-from sensors.machine_words import byte, kernel
+from sensors.machine_words import byte, kernel, load
 
 if TYPE_CHECKING:
     from sensors.json_scan import Array
 
 _HEAD = np.uint64(0xFFFF_FFFF)
 _SHIFT = np.uint64(32)
+_NIBBLE = np.uint64(0xF)
+_SIX = np.uint64(0x0606_0606_0606_0606)
+_ABOVE = np.uint64(0xF0F0_F0F0_F0F0_F0F0)
+_DATE = np.uint64(int.from_bytes(b"0000-00-", "little"))
+_DATE_MARKS = np.uint64(0xFF00_00FF_0000_0000)
+_TIME = np.uint64(int.from_bytes(b"00:00:00", "little"))
+_TIME_MARKS = np.uint64(0x0000_FF00_00FF_0000)
+_DIGIT = np.uint8(0x30)
+_T, _BLANK = ord("T"), ord(" ")
 _SECOND: Final = 1_000_000
 _DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 _BEFORE: Final = np.concatenate(([0], np.cumsum(_DAYS)))[:13]
 _SHORTEST: Final = len("2026-01-01T00:00:00")
-_FEWEST, _MOST = 9, 17  # digits of a count since 1970 that is read here: seconds to microseconds
+_FEWEST, _MOST = 9, 16  # digits of a count since 1970 that is read here: seconds to microseconds
 _MILLIS, _MICROS = 100_000_000_000, 100_000_000_000_000  # counts from here on are of that unit
 _DIGITS_OF_FRACTION: Final = 9
 
 
 def read(column: pl.Series, *, zoneless: bool) -> tuple[pl.Series, pl.Series]:
-    """Microseconds since 1970 of a text column, null where a value was not read; which those are.
+    """Microseconds since 1970 of a text column, and which of its values were not read.
 
     Args:
         column: text.
@@ -36,7 +45,8 @@ def read(column: pl.Series, *, zoneless: bool) -> tuple[pl.Series, pl.Series]:
     """
     with text_views.laid(column) as (views, there, buffers):
         moments, left = _read(views, there, buffers, zoneless)
-    return pl.Series(column.name, moments), pl.Series(left)
+    found = pl.Series(column.name, moments)
+    return (found.set(pl.Series(~there), None) if column.null_count() else found), pl.Series(left)
 
 
 @kernel
@@ -52,23 +62,31 @@ def _digits(at: int, count: int) -> int:
 
 
 @kernel
+def _at(word: int, place: int) -> int:
+    """The digit of that place in a word of digits."""
+    return int((word >> np.uint64(8 * place)) & _NIBBLE)
+
+
+@kernel
 def _clock(at: int, size: int, zoneless: bool) -> tuple[int, bool]:  # noqa: FBT001, PLR0911 - a grammar
     """Microseconds since 1970 of the date and time of day at an address, and whether that is what it is."""
-    year, month, day = _digits(at, 4), _digits(at + 5, 2), _digits(at + 8, 2)
-    hour, minute, second = _digits(at + 11, 2), _digits(at + 14, 2), _digits(at + 17, 2)
-    between = byte(at + 10)
+    # What digits are xor "0" is 0 to 9, and what a separator is xor itself is 0: eight bytes in one step.
+    date, clock = load(at) ^ _DATE, load(at + 11) ^ _TIME
+    tens, ones, between = byte(at + 8) ^ _DIGIT, byte(at + 9) ^ _DIGIT, byte(at + 10)
     if (
-        year < 1
-        or not 1 <= month <= 12  # noqa: PLR2004 - months, hours and so on
-        or not 0 <= hour < 24  # noqa: PLR2004
-        or not 0 <= minute < 60  # noqa: PLR2004
-        or not 0 <= second < 60  # noqa: PLR2004
-        or byte(at + 4) != ord("-")
-        or byte(at + 7) != ord("-")
-        or (between != ord("T") and between != ord(" "))
-        or byte(at + 13) != ord(":")
-        or byte(at + 16) != ord(":")
+        ((date | (date + _SIX) | clock | (clock + _SIX)) & _ABOVE)
+        or (date & _DATE_MARKS)
+        or (clock & _TIME_MARKS)
+        or tens > 9  # noqa: PLR2004 - a digit
+        or ones > 9  # noqa: PLR2004
+        or between not in (_T, _BLANK)
     ):
+        return 0, False
+    year = _at(date, 0) * 1000 + _at(date, 1) * 100 + _at(date, 2) * 10 + _at(date, 3)
+    month, day = _at(date, 5) * 10 + _at(date, 6), int(tens) * 10 + int(ones)
+    hour, minute = _at(clock, 0) * 10 + _at(clock, 1), _at(clock, 3) * 10 + _at(clock, 4)
+    second = _at(clock, 6) * 10 + _at(clock, 7)
+    if year < 1 or not 1 <= month <= 12 or hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004
         return 0, False
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= day <= _DAYS[month] + (leap and month == 2):  # noqa: PLR2004
@@ -107,7 +125,6 @@ def _read(views: Array, there: Array, buffers: Array, zoneless: bool) -> tuple[A
     left = np.zeros(len(views), np.bool_)
     for row in range(len(views)):
         if not there[row]:
-            left[row] = True
             continue
         size = int(views[row, 0] & _HEAD)
         if size <= text_views.INLINE:

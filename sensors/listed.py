@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sensors.json_scan import Array
 
+SEVERAL: Final = "\x1f"  # between values in one text
 _HEAD = np.uint64(0xFFFF_FFFF)
 _SHIFT = np.uint64(32)
 _SIZE = 4  # bytes of a view that say how long the value is
@@ -26,7 +27,7 @@ _SIZE = 4  # bytes of a view that say how long the value is
 def union(columns: Sequence[pl.Series]) -> pl.Series:
     """For each row the distinct values of the columns in their order; null where there is none but "".
 
-    A column that is one value high stands for all rows.
+    A column that is one value high stands for all rows. A value may hold several, with `SEVERAL` between.
     """
     height = max(len(column) for column in columns)
     texts = [column.cast(pl.String) for column in columns]
@@ -40,17 +41,34 @@ def union(columns: Sequence[pl.Series]) -> pl.Series:
             views[number], there[number], addresses = open_columns.enter_context(text_views.laid(column))
             first[number] = sum(map(len, buffers))
             buffers.append(addresses)
-        return _listed(views, there, np.concatenate(buffers), first).alias(columns[0].name)
+        found = _listed(views, there, np.concatenate(buffers), first)
+    return (_joined_and_split(texts) if found is None else found).alias(columns[0].name)
 
 
-def _listed(views: Array, there: Array, buffers: Array, first: Array) -> pl.Series:
+def _joined_and_split(texts: Sequence[pl.Series]) -> pl.Series:
+    """The same where values hold several, with U+001F between them, as sensors put them together."""
+    columns = [column.alias(str(number)) for number, column in enumerate(texts)]
+    names = [column.name for column in columns]
+    distinct = [
+        pl.when(pl.all_horizontal([pl.col(name).ne_missing(pl.col(other)) for other in names[:at]])).then(
+            pl.col(name)
+        )
+        if at
+        else pl.col(name)
+        for at, name in enumerate(names)
+    ]
+    joined = pl.concat_str(distinct, separator=SEVERAL, ignore_nulls=True)
+    return pl.DataFrame(columns).select(pl.when(joined != "").then(joined.str.split(SEVERAL))).to_series()
+
+
+def _listed(views: Array, there: Array, buffers: Array, first: Array) -> pl.Series | None:
     height = views.shape[1]
     offsets, filled, size = _pick(views, there, buffers, first)
     made = text_views.Columns(["item"], int(offsets[-1]), size, height)
     made.offsets[:] = offsets
     made.there[:] = np.packbits(filled, bitorder="little")
     _put(views, there, buffers, made.views, made.valid, made.text)
-    return made.lists(bare=True)
+    return None if (made.text == ord(SEVERAL)).any() else made.lists(bare=True)
 
 
 @kernel

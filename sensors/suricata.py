@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import connection, ecs, json_table
+from sensors.distinct import by_value
 from sensors.json_table import integer, mapped, objects, text, texts, time
+from sensors.mapping import flags
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -220,11 +222,16 @@ def _category(kind: pl.Expr) -> pl.Expr:
 
 
 def _listed(kind: pl.Expr, table: dict[str, tuple[str, ...]], default: tuple[str, ...]) -> pl.Expr:
-    chain: pl.Expr = pl.lit(pl.Series([list(default)], dtype=pl.List(pl.String)))
-    for name, given in table.items():
-        value = pl.lit(pl.Series([list(given) or None], dtype=pl.List(pl.String)))
-        chain = pl.when(kind == name).then(value).otherwise(chain)
-    return chain
+    kinds = pl.List(pl.String)
+
+    def chosen(one: pl.Expr) -> pl.Expr:
+        chain: pl.Expr = pl.lit(pl.Series([list(default)], dtype=kinds))
+        for name, given in table.items():
+            value = pl.lit(pl.Series([list(given) or None], dtype=kinds))
+            chain = pl.when(one == name).then(value).otherwise(chain)
+        return chain
+
+    return by_value(kind, chosen, kinds)
 
 
 def _types(frame: pl.DataFrame, kind: pl.Expr) -> pl.Expr:
@@ -277,10 +284,7 @@ def _dns(frame: pl.DataFrame) -> list[pl.Expr]:
     ).list.drop_nulls()
     answers = pl.when(listed.list.len() > 0).then(listed).when(alone).then(single)
     addresses = answers.list.filter(pl.element().struct.field("rrtype").is_in(_ADDRESSES))
-    flags = [
-        pl.when(text(frame, f"dns.{flag}") == "true").then(pl.lit(flag.upper())) for flag in _FLAGS
-    ]  # fmt: skip
-    set_flags = pl.concat_list(flags).list.drop_nulls()
+    set_flags = flags({flag.upper(): text(frame, f"dns.{flag}") == "true" for flag in _FLAGS})
     names = {"name": "rrname", "type": "rrtype", "data": "rdata", "ttl": "ttl"}
     first = queries.list.first().struct
     return [

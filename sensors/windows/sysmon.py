@@ -5,11 +5,13 @@ Datum names and formats: Sysmon's own manifest (learn.microsoft.com/sysinternals
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import polars as pl
 
 from sensors import ecs
+from sensors.distinct import by_value
 from sensors.windows import values
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
@@ -55,7 +57,7 @@ def _hashed(frame: pl.DataFrame, group: int) -> pl.DataFrame:
     hashes = pl.coalesce(named)
     # Sysmon writes zeros for a hash that it could not make.
     found = {
-        field: hashes.str.extract(pattern, 1).str.to_lowercase().replace("0" * length, None)
+        field: by_value(hashes, partial(_hash, pattern=pattern, none="0" * length))
         for field, (pattern, length) in _HASHES.items()
     }
     of_process, of_file = _event(group, *_OF_PROCESS), _event(group, *_OF_FILE)
@@ -64,6 +66,10 @@ def _hashed(frame: pl.DataFrame, group: int) -> pl.DataFrame:
     kinds = [f"_{kind}" for kind in found]
     frame = frame.with_columns(value.alias(f"_{kind}") for kind, value in found.items())
     return values.added(frame, {"related.hash": ecs.related(kinds)}, pl.col("_group") == group).drop(kinds)
+
+
+def _hash(hashes: pl.Expr, pattern: str, none: str) -> pl.Expr:
+    return hashes.str.extract(pattern, 1).str.to_lowercase().replace(none, None)
 
 
 def _registry(frame: pl.DataFrame, group: int) -> pl.DataFrame:
