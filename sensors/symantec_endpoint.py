@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LINE: Final = re.compile(
     r"(?:^|[\s:])Site: [^,]*,Server: |,Local Host(?: IP)?: [^,]*,(?:Local Host MAC|Local Port): "
-    r"|,Computer name: |^(?:.*[\s:])?Scan ID: \d+,Begin: |[^,\s]+,Category: \d+,[^,]*,"
+    r"|,Computer name: |(?:^|[\s:])Scan ID: \d+,Begin: |[^,\s],Category: \d+,[^,]*,"
     r"|,Begin: [^,]*,End(?: Time)?: [^,]*,Rule: "
 )
 _BEHAVIOUR: Final = (
@@ -42,6 +42,7 @@ _MESSAGES: Final = (
     r"^Site: [^,]*,Server: [^,]*,(?:Domain: [^,]*,)?(.*)$",
     r"^Scan ID: .*?,((?:Scan|Completed|Started)[^,]*)",
 )
+_TOLD: Final = 4_000  # letters of a line: it says what it is at once
 _CLOCK: Final = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"
 _NOWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - nothing is bound here
 
@@ -53,7 +54,7 @@ class SymantecEndpoint:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the lines say it all
         """Whether at least half of the lines are of one of the Manager's logs."""
-        lines = [line for line in framing.text_head(head).splitlines() if line.strip()]
+        lines = [line[:_TOLD] for line in framing.text_head(head).splitlines() if line.strip()]
         return bool(lines) and 2 * sum(bool(_LINE.search(line)) for line in lines) >= len(lines)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
