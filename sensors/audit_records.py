@@ -55,7 +55,9 @@ class AuditRecords:
 def told_by(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.Expr:
     """`mapping.first_rule`, asked once for each distinct value: audit logs have few kinds of events."""
     listed = not all(isinstance(result, str) for result in rules.values())
-    return value.map_batches(
+    # A column that a batch lacks is a literal, one value; beside a column it has the height of the batch.
+    rows = pl.struct(pl.first(), value.alias("~asked")).struct.field("~asked")
+    return rows.map_batches(
         lambda column: _by_distinct(column, rules),
         return_dtype=pl.List(pl.String) if listed else pl.String(),
     )

@@ -205,7 +205,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     host = only(text(frame, *_HOST), "unknown", "null")
     device_ip, _ = _address(text(frame, "auth_device.ip", "surfaced_auth.auth_device.ip"))
     result = first_rule(text(frame, "result", "outcome.result", "surfaced_auth.result"), _RESULT)
-    login: pl.Expr = pl.lit(pl.Series([["authentication"]]))
+    login: pl.Expr = pl.lit(["authentication"], pl.List(pl.String))
     events = frame.select(
         "log.offset",
         "log.file.line",
@@ -218,9 +218,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .when(auth | (kind == _TRUST_MONITOR))
         .then(login)
         .when(kind == _OFFLINE)
-        .then(pl.lit(pl.Series([["iam"]])))
+        .then(pl.lit(["iam"], pl.List(pl.String)))
         .alias("event.category"),
-        pl.when(admin).then(first_rule(ruled, TYPE)).when(auth).then(pl.lit(pl.Series([["info"]])))
+        pl.when(admin).then(first_rule(ruled, TYPE)).when(auth).then(pl.lit(["info"], pl.List(pl.String)))
         .alias("event.type"),
         action.alias("event.action"),
         pl.when(admin).then(pl.coalesce(result, first_rule(action, _FAILED))).otherwise(result)

@@ -215,7 +215,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("aws.cloudtrail").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         told_by(call, CATEGORY).alias("event.category"),
-        pl.coalesce(told_by(call, TYPE), pl.lit(pl.Series([["info"]]))).alias("event.type"),
+        pl.coalesce(told_by(call, TYPE), pl.lit(["info"], pl.List(pl.String))).alias("event.type"),
         _outcome(frame).alias("event.outcome"),
         *mapped(frame, FIELDS),
         *(_whole(frame, path).alias(name) for name, path in WHOLE.items()),

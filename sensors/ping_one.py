@@ -95,7 +95,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         ).alias("event.category"),
         pl.when(types.list.len() > 0)
         .then(types)
-        .otherwise(pl.lit(pl.Series([["info"]])))
+        .otherwise(pl.lit(["info"], pl.List(pl.String)))
         .alias("event.type"),
         text(frame, "result.status")
         .str.to_lowercase()

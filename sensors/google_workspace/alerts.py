@@ -49,10 +49,10 @@ def alerts(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("google_workspace.alert").alias("event.dataset"),
         pl.lit("alert").alias("event.kind"),
         pl.when(text(frame, "source").str.contains("(?i)gmail|mail"))
-        .then(pl.lit(pl.Series([["email", "threat", "malware"]])))
-        .otherwise(pl.lit(pl.Series([["threat", "malware"]])))
+        .then(pl.lit(["email", "threat", "malware"], pl.List(pl.String)))
+        .otherwise(pl.lit(["threat", "malware"], pl.List(pl.String)))
         .alias("event.category"),
-        pl.lit(pl.Series([["info"]])).alias("event.type"),
+        pl.lit(["info"], pl.List(pl.String)).alias("event.type"),
         *mapped(frame, FIELDS),
         json(frame, "data").alias("google_workspace.alert.data.original"),
         *(

@@ -130,7 +130,7 @@ class Mapped:
             pl.lit(spec.dataset).alias("event.dataset"), pl.lit("event").alias("event.kind")
         )
         if columns.guesses(table, spec, given=source.zone_given):
-            base = base.with_columns(pl.lit(pl.Series([["zone"]])).first().alias("molehunt.guess"))
+            base = base.with_columns(pl.lit(["zone"], pl.List(pl.String)).first().alias("molehunt.guess"))
         events = base.drop(name for name in base.columns if name in said.columns).hstack(said)
         return columns.with_relations(events)
 

@@ -53,7 +53,7 @@ def events(frame: pl.DataFrame, kind: str, fields: Mapping[str, Any]) -> pl.Data
 
 
 def _of(frame: pl.DataFrame, path: str, name: str) -> pl.Series:
-    return frame.select(time(frame, path).alias(name)).to_series()
+    return frame.select("log.offset", time(frame, path).alias(name))[name]
 
 
 def _related(out: pl.DataFrame) -> pl.DataFrame:
