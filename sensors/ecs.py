@@ -104,10 +104,11 @@ def relations(frame: pl.DataFrame, **lists: tuple[str, ...]) -> pl.DataFrame:
 
 
 def only(frame: pl.DataFrame, vendor: str) -> pl.DataFrame:
-    """The columns that are the schema's or under the vendor's root, and have a value in them."""
+    """The time, and the columns of the schema or under the vendor's root that have a value in them."""
     known = schema.dictionary()
     return frame.select(
         name
         for name in frame.columns
-        if (name in known or name.startswith(f"{vendor}.")) and frame[name].null_count() < frame.height
+        if (name in known or name.startswith(f"{vendor}."))
+        and (frame[name].null_count() < frame.height or name == "@timestamp")
     )

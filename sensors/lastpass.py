@@ -77,8 +77,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """Records of either report, shredded, as ECS."""
     action = text(frame, "Action").str.to_lowercase()
     name = text(frame, "Username")
-    mail = name.str.extract(r"^([^@\s]+@[^@\s]+)$", 1)
-    data = text(frame, "Data")
+    mail = pl.when(pl.col("log.offset").is_not_null()).then(name.str.extract(r"^([^@\s]+@[^@\s]+)$", 1))
+    # Lists are made of these: they need a value for every row, also where a batch has no such column.
+    every = pl.col("log.offset").is_not_null()
+    data = pl.when(every).then(text(frame, "Data"))
     group = pl.coalesce(data.str.extract(r"^\S+@\S+\s+-\s+(.+)$", 1), data.str.extract(r"^'([^']+)'$", 1))
     grouped = action.str.contains("group")
     ip = address(text(frame, "IP_Address"))

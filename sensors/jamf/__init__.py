@@ -69,7 +69,7 @@ def _alert(frame: pl.DataFrame) -> list[pl.Expr]:
 
     parent = pl.when(several).then(chain.list.get(1, null_on_oob=True))
     arguments = chain.list.first().struct.field("args")
-    args = frame.select(arguments.alias("args"))
+    args = frame.select("log.offset", arguments.alias("args"))
     about = text(frame, "input.eventType")
     change = text(frame, "input.match.event.type")
     done = (
@@ -80,7 +80,7 @@ def _alert(frame: pl.DataFrame) -> list[pl.Expr]:
     )
     acted = objects(frame, "input.match.actions", "name").list.first().struct.field("name")
     return [
-        pl.lit(args.select(texts(args, "args")).to_series()).alias("process.args"),
+        pl.lit(args.with_columns(texts(args, "args"))["args"]).alias("process.args"),
         pl.coalesce(of(parent, "pid"), of(chain.list.first(), "responsiblePID"))
         .cast(pl.Int64, strict=False)
         .alias("process.parent.pid"),

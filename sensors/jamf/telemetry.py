@@ -43,7 +43,7 @@ def columns(frame: pl.DataFrame) -> list[pl.Expr]:
 
     system = text(frame, "host.os").str.replace(r"^Version\s*", "")
     ended = of("success").replace_strict({"true": "success", "false": "failure"}, default=None)
-    args = frame.select(of("args", "argv").alias("args"))
+    args = frame.select("log.offset", of("args", "argv").alias("args"))
     user = of(*_USER)
     return [
         action.alias("event.action"),
@@ -67,8 +67,8 @@ def columns(frame: pl.DataFrame) -> list[pl.Expr]:
         of("malware_identifier").alias("rule.name"),
         of(*_FILE).alias("file.path"),
         of("command").alias("process.command_line"),
-        pl.lit(args.select(texts(args, "args")).to_series()).alias("process.args"),
-        pl.lit(args.select(texts(args, "args").list.len()).to_series().cast(pl.Int64)).alias(
+        pl.lit(args.with_columns(texts(args, "args"))["args"]).alias("process.args"),
+        pl.lit(args.with_columns(texts(args, "args").list.len().cast(pl.Int64))["args"]).alias(
             "process.args_count"
         ),
         of("cwd.path").alias("process.working_directory"),
