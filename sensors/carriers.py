@@ -313,6 +313,8 @@ def _in_cri(source: Source) -> Frames:
     for frame in framing.lines(source):
         parts = frame["text"].str.extract_groups(_CRI).struct.unnest()
         whole = pl.when(parts["tag"] == "P").then(parts["said"]).otherwise(parts["said"] + "\n")
+        # A line that the runtime did not write, as of a file that was put together, is passed on as it is.
+        whole = pl.coalesce(whole, pl.lit(frame["text"]) + "\n")
         told = parts.select(said=whole, time=json_table.time(parts, "time"), read=False)
         yield _ended(frame.hstack(told), source, parts=True)
 

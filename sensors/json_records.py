@@ -4,8 +4,8 @@ One record a line is the fast way: such sources are framed as lines. Everything 
 or concatenated objects, pages of an API) is cut into its objects while it streams by. Two kinds of wrapping
 are taken off in both: pages, objects whose array holds the records (`{"value": [...]}` of Microsoft Graph,
 `{"Records": [...]}`, `{"events": [...]}`), and envelopes, which hold one record each (Splunk's
-`{"preview": false, "result": {...}}`, Elasticsearch's `{"_index": "x", "_source": {...}}`), also as text (the
-`message` of log shippers, Splunk's `_raw`).
+`{"preview": false, "result": {...}}`, Elasticsearch's `{"_index": "x", "_source": {...}}`). Records that
+others carry as text are `sensors.carriers`' to take out.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\[[^\[\]]*\])'
 _ELASTIC = rf'(?:"(?:_index|_type|_id|_score|_version|_seq_no|_primary_term|sort)"\s*:\s*{_SCALAR}\s*,\s*)*'
 _SPLUNK = rf'(?:"(?:preview|offset|lastrow)"\s*:\s*{_SCALAR}\s*,\s*)+'
 _ENVELOPE = rf'^(\s*\{{\s*(?:{_ELASTIC}"_source"|{_SPLUNK}"result")\s*:\s*)\{{'
-# A log shipper's event that carries the record as text: `_raw` is Splunk's; beside `message` and
-# `event.original` stands what says who shipped it (Beats, Elastic Agent, Fluent Bit).
-_CARRIER = r'"(?:message|original|_raw)"\s*:\s*"\s*\{\s*\\"'
-_SHIPPED = r'"_raw"\s*:|"(?:agent|input|@metadata)"\s*:\s*\{'
-_CARRIED = ("_raw", "event.original", "message")
 
 
 def records(source: Source) -> Iterator[pl.DataFrame]:
@@ -172,29 +167,7 @@ def _texts(data: Array, starts: Array, ends: Array) -> pl.Series:
 
 def _unwrapped(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
     """The records of `frame` out of their pages and envelopes."""
-    return _carried(_open_envelopes(_open_pages(frame, source)))
-
-
-def _carried(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same records; for those that log shippers carry as text, that text."""
-    shipped = frame["text"].str.contains(_CARRIER)
-    if not shipped.any():
-        return frame
-    shipped &= frame["text"].str.contains(_SHIPPED)
-    if not shipped.any():
-        return frame
-    outer = frame.filter(shipped)
-    found = json_columns.chosen(*json_columns.spans(outer["text"]), _CARRIED)
-    inner = found.select(
-        pl.coalesce(
-            pl.when(pl.col(name).str.contains(r"(?s)^\s*\{.*\}\s*$")).then(pl.col(name)) for name in _CARRIED
-        )
-    ).to_series()
-    inner = inner.zip_with(inner.is_not_null(), outer["text"])
-    where = shipped.cast(pl.Int64).cum_sum() - 1
-    return frame.with_columns(
-        pl.when(shipped).then(inner.gather(where.clip(0))).otherwise("text").alias("text")
-    )
+    return _open_envelopes(_open_pages(frame, source))
 
 
 def _open_pages(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:

@@ -314,12 +314,6 @@ def wrapped(rows: list[dict[str, Any]], how: str) -> bytes:
         "elastic search": json.dumps(
             {"took": 3, "hits": {"total": {"value": 2}, "hits": [{"_id": "1", "_source": r} for r in rows]}}
         ),
-        "beats": "\n".join(
-            json.dumps({"@timestamp": "t", "message": line, "input": {"type": "log"}}) for line in lines
-        ),
-        "splunk raw": "\n".join(
-            json.dumps({"preview": False, "result": {"_raw": line, "_time": "1"}}) for line in lines
-        ),
         "text sequence": "".join(f"\x1e{line}\n" for line in lines),
         "byte order mark": "\ufeff" + "\n".join(lines),
     }[how].encode()  # fmt: skip
@@ -329,7 +323,7 @@ WRAPPINGS = [
     "lines", "lines without the last end", "windows lines", "array", "array, one a line", "pretty array",
     "pretty objects", "objects run together", "graph page", "pretty page", "pages, one a line",
     "pages run together", "arrays, one a line", "splunk", "elastic", "elastic search", "text sequence",
-    "byte order mark", "beats", "splunk raw",
+    "byte order mark",
 ]  # fmt: skip
 
 

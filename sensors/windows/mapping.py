@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sensors.windows.tables import Rule
 
 _USER: Final = ("user.name", "user.domain", "user.id")
+_SYSMON: Final = r"^(Linux-Sysmon|Microsoft-Windows-Sysmon)/Operational$"
 
 
 def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -30,12 +31,16 @@ def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 
     Fields that are there already are kept. Events whose time cannot be read are named in `source.unread`.
     """
-    frame = frame.with_columns(
-        pl.col("winlog.provider_name")
-        .replace_strict(tables().providers, default=0, return_dtype=pl.Int64)
-        .alias("_group"),
-    ).with_columns(
-        (pl.col("_group") * SPAN + values.number(pl.col("winlog.event_id")).fill_null(0)).alias("_key"),
+    frame = (
+        _provided(frame)
+        .with_columns(
+            pl.col("winlog.provider_name")
+            .replace_strict(tables().providers, default=0, return_dtype=pl.Int64)
+            .alias("_group"),
+        )
+        .with_columns(
+            (pl.col("_group") * SPAN + values.number(pl.col("winlog.event_id")).fill_null(0)).alias("_key"),
+        )
     )
     frame = _timed(frame, source)
     frame = meaning.described(frame)
@@ -49,6 +54,16 @@ def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         for name in frame.columns
         if name.startswith(("_", "rendered.", "winlog.level", "winlog.time_created"))
     )
+
+
+def _provided(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sysmon's provider by its channel, where a shipper left it out or put it among the data."""
+    if frame["winlog.provider_name"].null_count() == 0 or "winlog.channel" not in frame.columns:
+        return frame
+    product = pl.col("winlog.channel").str.extract(
+        r"^(Linux-Sysmon|Microsoft-Windows-Sysmon)/Operational$", 1
+    )
+    return frame.with_columns(pl.coalesce("winlog.provider_name", product).alias("winlog.provider_name"))
 
 
 def _timed(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
