@@ -10,6 +10,7 @@ others carry as text are `sensors.carriers`' to take out.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,8 @@ FRAME: Final = ("text", "log.offset", "log.file.line")
 ROWS: Final = 50_000  # at most, in one frame
 _PEEKED: Final = 50
 
+_BLANK: Final = b"\xef\xbb\xbf\0 \t\r\n"
+_EMPTY: Final = re.compile(rb"\[\s*\]")  # an export of nothing
 _SCALAR = r'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+|\[[^\[\]]*\])'
 _ELASTIC = rf'(?:"(?:_index|_type|_id|_score|_version|_seq_no|_primary_term|sort)"\s*:\s*{_SCALAR}\s*,\s*)*'
 _SPLUNK = rf'(?:"(?:preview|offset|lastrow)"\s*:\s*{_SCALAR}\s*,\s*)+'
@@ -95,6 +98,7 @@ def _whole(line: bytes) -> bool:
 def _cut(source: Source) -> Iterator[pl.DataFrame]:
     """The objects of a source that is not one record a line."""
     cutter = Cutter()
+    found = False
     rest = b""
     offset = len(b"\xef\xbb\xbf") if source.head.startswith(b"\xef\xbb\xbf") else 0
     line = 1
@@ -110,11 +114,15 @@ def _cut(source: Source) -> Iterator[pl.DataFrame]:
             )
         frame = _framed(blob, spans, offset, line)
         if frame.height:
+            found = True
             _name_bad_text(frame, blob, spans, source)
             yield frame
         rest = blob[stop:]
         offset += stop
         line += blob.count(b"\n", 0, stop)
+    said = source.head.strip(_BLANK)
+    if said and not found and not source.unread and not _EMPTY.fullmatch(said):
+        source.lost("no JSON record in it", line=1, offset=0, sample=said[:200])
 
 
 def _name_bad_text(frame: pl.DataFrame, blob: bytes, spans: Array, source: Source) -> None:
