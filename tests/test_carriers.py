@@ -181,6 +181,13 @@ def test_a_guessed_time_gives_way_to_the_carriers() -> None:
     assert read("x", line.encode())[0] == "linux_auth"
 
 
+def test_an_old_log_that_was_printed_later_keeps_its_time() -> None:
+    old = AUTH.replace("Oct  5", "Aug  1")
+    (event,) = read("x", CARRIERS["docker"]([old]).encode())[1]
+    assert event["@timestamp"].isoformat() == "2026-08-01T09:11:02+00:00"
+    assert "year" in event["molehunt.guess"]
+
+
 def test_events_that_were_normalised_are_not_read_anew() -> None:
     event = {"@timestamp": TIME, "event": {"kind": "event", "module": "x", "dataset": "x", "original": AUTH}}
     assert read("x", (json.dumps(event) + "\n").encode())[0] == "ecs"
