@@ -36,8 +36,7 @@ class AdGuardHome:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether all of the first records have the fields of a query."""
-        records = json_table.peek(head)
-        return bool(records) and all({"T", "QH", "QT", "QC", "IP"} <= record.keys() for record in records)
+        return json_table.mostly(head, lambda record: {"T", "QH", "QT", "QC", "IP"} <= record.keys())
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per query."""

@@ -39,8 +39,7 @@ class AuditRecords:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether every record at the beginning is this product's."""
-        records = json_table.peek(head)
-        return bool(records) and all(self.fits(record) for record in records)
+        return json_table.mostly(head, self.fits)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -54,9 +54,9 @@ class AuditTrail:
         """Whether more than half of the first records are the product's, or its columns head a CSV."""
         if self._is_csv(head):
             return True
-        records = json_table.peek(head)
-        known = sum(self.is_record({key.lower(): value for key, value in one.items()}) for one in records)
-        return known * 2 > len(records)
+        return json_table.mostly(
+            head, lambda one: self.is_record({key.lower(): value for key, value in one.items()})
+        )
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; what is none is named in `source.unread`."""

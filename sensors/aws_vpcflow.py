@@ -84,9 +84,8 @@ class VpcFlow:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether a line names the fields, or the first lines have them in a documented order."""
-        records = json_table.peek(head)
-        if records:
-            return all(_is_json(record) for record in records)
+        if json_table.peek(head):
+            return json_table.mostly(head, _is_json)
         lines = [line.rstrip("\r") for line in framing.text_head(head).split("\n")[:20] if line.strip()]
         if len(head) > 1 and not head.endswith(b"\n") and len(lines) > 1:
             lines = lines[:-1]

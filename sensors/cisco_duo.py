@@ -124,8 +124,7 @@ class CiscoDuo:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records are Duo's, or a page of its API."""
-        found = json_table.peek(head)
-        return bool(found) and all(_is_duo(record) for record in found)
+        return json_table.mostly(head, _is_duo)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

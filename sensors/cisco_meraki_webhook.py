@@ -54,10 +54,8 @@ class CiscoMerakiWebhook:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records have what every alert has."""
-        found = json_table.peek(head)
-        return bool(found) and all(
-            {"organizationId", "alertType", "occurredAt", "networkId"} <= record.keys() for record in found
-        )
+        named = {"organizationId", "alertType", "occurredAt", "networkId"}
+        return json_table.mostly(head, lambda record: named <= record.keys())
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The alerts in input order."""

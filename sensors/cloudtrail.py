@@ -163,8 +163,7 @@ class CloudTrail:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether every record has the name, source or type of an AWS API event, or is a digest."""
-        records = json_table.peek(head)
-        return bool(records) and all(_fits(record) for record in records)
+        return json_table.mostly(head, _fits)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -130,9 +130,8 @@ class DatasetTables:
         """Whether more than half of the first records are of one of the datasets."""
         if self._is_csv(head):
             return True
-        records = json_table.peek(head)
-        known = sum(any(one.is_of(record) for one in self.datasets if not one.weak) for record in records)
-        return known * 2 > len(records)
+        strong = [one for one in self.datasets if not one.weak]
+        return json_table.mostly(head, lambda record: any(one.is_of(record) for one in strong))
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; what is of no dataset, or has no time, is named in `source.unread`."""

@@ -77,8 +77,7 @@ class DefenderAlerts:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records are alerts or incidents of one of the three APIs."""
-        found = json_table.peek(head)
-        return bool(found) and all(_is_one(record) for record in found)
+        return json_table.mostly(head, _is_one)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

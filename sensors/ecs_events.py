@@ -46,8 +46,7 @@ class EcsEvents:
         """Whether it is Parquet, or begins with an event in ECS that no other sensor has to read."""
         if head.startswith(_PARQUET):
             return True
-        found = json_table.peek(head)
-        return bool(found) and _is_event(_names(found[0], ""))
+        return json_table.mostly(head, lambda record: _is_event(_names(record, "")))
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; names that the schema does not have stand under `molehunt.unmapped`."""

@@ -75,8 +75,7 @@ class GatewayRecords:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether more than half of the first records are this product's."""
-        records = json_table.peek(head)
-        return 2 * sum(self.fits(record) for record in records) > len(records)
+        return json_table.mostly(head, self.fits)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -71,10 +71,8 @@ class Gigamon:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether all of the first records name Gigamon as their vendor."""
-        records = json_table.peek(head)
-        return bool(records) and all(
-            record.get("vendor") == "Gigamon" and "ts" in record and "generator" in record
-            for record in records
+        return json_table.mostly(
+            head, lambda one: one.get("vendor") == "Gigamon" and {"ts", "generator"} <= one.keys()
         )
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:

@@ -88,16 +88,15 @@ class GitHub:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records are actions (`repo.create`) of actors who have a name."""
-        records = json_table.peek(head)
-        known = [
-            record
-            for record in records
-            if isinstance(record.get("action"), str)
-            and _ACTION.fullmatch(record["action"])
-            and isinstance(record.get("actor"), str)
-            and {"created_at", "@timestamp", "at_sign_timestamp", "org", "repo", "business"} & record.keys()
-        ]
-        return bool(records) and len(known) * 2 > len(records)
+        return json_table.mostly(
+            head,
+            lambda one: (
+                isinstance(one.get("action"), str)
+                and _ACTION.fullmatch(one["action"])
+                and isinstance(one.get("actor"), str)
+                and {"created_at", "@timestamp", "at_sign_timestamp", "org", "repo", "business"} & one.keys()
+            ),
+        )
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; records without an action are named in `source.unread`."""

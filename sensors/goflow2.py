@@ -35,8 +35,7 @@ class GoFlow2:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether all of the first records are of one of the collector's types and name their sampler."""
-        records = json_table.peek(head)
-        return bool(records) and all(_is_flow(record) for record in records)
+        return json_table.mostly(head, _is_flow)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

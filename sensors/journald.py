@@ -43,8 +43,7 @@ class Journald:
         """Whether the content begins with a journal entry: those of all formats have a cursor and a time."""
         if _CURSOR.match(head):
             return b"\n__REALTIME_TIMESTAMP=" in head
-        records = json_table.peek(head)
-        return bool(records) and all({"__CURSOR", "__REALTIME_TIMESTAMP"} <= one.keys() for one in records)
+        return json_table.mostly(head, lambda one: {"__CURSOR", "__REALTIME_TIMESTAMP"} <= one.keys())
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The entries in their order."""

@@ -22,7 +22,7 @@ from sensors import framing, json_columns, json_scan, json_shred
 from sensors.json_cut import PAGE, Cutter, after_page_opens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sensors.json_scan import Array
     from sensors.sensor import Source
@@ -51,6 +51,15 @@ def records(source: Source) -> Iterator[pl.DataFrame]:
         for part in frame.iter_slices(ROWS):
             opened = _unwrapped(part, source)
             yield from opened.iter_slices(ROWS)
+
+
+def mostly(head: bytes, fits: Callable[[dict[str, Any]], object]) -> bool:
+    """Whether more than half of the first records of a source that begins with `head` fit.
+
+    One foreign record at the beginning of a log makes it no one else's: it is named when the log is read.
+    """
+    found = peek(head)
+    return 2 * sum(bool(fits(record)) for record in found) > len(found)
 
 
 @lru_cache(maxsize=8)

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from sensors import iso_times, json_columns, json_scan, json_shred
-from sensors.json_records import FRAME, peek, records
+from sensors.json_records import FRAME, mostly, peek, records
 from sensors.losses import name_lost
 from sensors.schema import TIME
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 __all__ = [
-    "FRAME", "integer", "json", "kept", "mapped", "number", "objects", "opened", "peek", "records", "table",
-    "text", "texts", "time",
+    "FRAME", "integer", "json", "kept", "mapped", "mostly", "number", "objects", "opened", "peek", "records",
+    "table", "text", "texts", "time",
 ]  # fmt: skip
 
 _COLUMNS: Final = 4_096

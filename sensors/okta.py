@@ -7,7 +7,7 @@ kept: no lookup made later knows where the address was then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -174,16 +174,7 @@ class Okta:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records have what every LogEvent has: actor, event type, time or id."""
-        for record in json_table.peek(head):
-            keys = {key.lower(): value for key, value in record.items()}
-            actor = keys.get("actor")
-            if not (
-                isinstance(actor, dict) and "alternateId" in actor and isinstance(keys.get("eventtype"), str)
-            ):
-                return False
-            if not {"published", "uuid", "outcome"} & keys.keys():
-                return False
-        return bool(json_table.peek(head))
+        return json_table.mostly(head, _fits)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
@@ -195,6 +186,18 @@ class Okta:
 
 
 SENSOR = Okta()
+
+
+def _fits(record: dict[str, Any]) -> bool:
+    """Whether a record has what every LogEvent has; exports of some systems write the names in lower case."""
+    keys = {key.lower(): value for key, value in record.items()}
+    actor = keys.get("actor")
+    return (
+        isinstance(actor, dict)
+        and "alternateId" in actor
+        and isinstance(keys.get("eventtype"), str)
+        and bool({"published", "uuid", "outcome"} & keys.keys())
+    )
 
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:

@@ -59,13 +59,14 @@ class Osquery:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records name a query, a host, and what the query found."""
-        found = json_table.peek(head)
-        return bool(found) and all(
-            isinstance(record.get("name"), str)
-            and "hostIdentifier" in record
-            and {"calendarTime", "unixTime"} & record.keys()
-            and bool({"columns", "snapshot", "diffResults"} & record.keys())
-            for record in found
+        return json_table.mostly(
+            head,
+            lambda one: (
+                isinstance(one.get("name"), str)
+                and "hostIdentifier" in one
+                and {"calendarTime", "unixTime"} & one.keys()
+                and {"columns", "snapshot", "diffResults"} & one.keys()
+            ),
         )
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:

@@ -83,9 +83,8 @@ class Snort:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records or half of the lines are alerts; of alert_full, the first line."""
-        records = json_table.peek(head)
-        if records and head.lstrip()[:1] in {b"{", b"["}:
-            return all({"rule", "src_addr", "dst_addr"} <= record.keys() for record in records)
+        if head.lstrip()[:1] in {b"{", b"["} and json_table.peek(head):
+            return json_table.mostly(head, lambda one: {"rule", "src_addr", "dst_addr"} <= one.keys())
         lines = [line.rstrip("\r") for line in framing.text_head(head).split("\n")[:60] if line.strip()]
         if lines and re.match(rf"^\[\*\*\] {_RULE} \[\*\*\]$", lines[0]):
             return True

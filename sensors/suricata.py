@@ -121,8 +121,7 @@ class Suricata:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records have a type, a time, and what only Suricata names so."""
-        records = json_table.peek(head)
-        return bool(records) and all(_is_eve(record) for record in records)
+        return json_table.mostly(head, _is_eve)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -104,3 +104,18 @@ def test_a_damaged_sample_is_sniffed(data: st.DataObject) -> None:
 )
 def test_deep_nesting_is_sniffed(piece: str, encoding: str) -> None:
     assert claims((piece * HEAD_BYTES).encode(encoding)[:HEAD_BYTES], "x") == []
+
+
+FOREIGN = b'{"greeting": "hello", "of": "a record that no sensor knows"}\n'
+JSON_LINES = [path for path in LOGS if path.suffix in {".json", ".ndjson", ".jsonl", ".log"}]
+
+
+@pytest.mark.parametrize("path", JSON_LINES, ids=lambda path: str(path.relative_to(SAMPLES)))
+def test_one_foreign_record_before_a_log_of_json_makes_it_no_one_elses(path: Path) -> None:
+    for source in files.sources(path):
+        assert isinstance(source, Source)
+        lines = source.head.splitlines(keepends=True)
+        if len(lines) < 3 or not all(line.startswith(b"{") and len(line) < 4000 for line in lines[:3]):
+            continue
+        own = [sensor.name for sensor in claims(source.head, source.name)]
+        assert [sensor.name for sensor in claims(FOREIGN + source.head, source.name)] == own

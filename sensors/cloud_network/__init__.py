@@ -49,8 +49,7 @@ class CloudNetwork:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether all of the first records are of one of these logs."""
-        records = json_table.peek(head)
-        return bool(records) and all(_kind(record) for record in records)
+        return json_table.mostly(head, _kind)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -29,8 +29,7 @@ class CrowdStrike:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records are of a Falcon sensor or of Falcon's event stream."""
-        found = json_table.peek(head)
-        return bool(found) and all(_is_event(record) for record in found)
+        return json_table.mostly(head, _is_event)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

@@ -54,8 +54,7 @@ class GoogleWorkspace:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether every record is an activity of the Reports API or an alert of the Alert Center."""
-        records = json_table.peek(head)
-        return bool(records) and all(_fits(record) for record in records)
+        return json_table.mostly(head, _fits)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
@@ -133,7 +132,7 @@ def _activities(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         given(rows, "user_agent").alias("user_agent.original"),
         given(rows, "rule_name").alias("rule.name"),
         given(rows, "rule_id").alias("rule.id"),
-        given(rows, "network_name").alias("network.name"),
+        given(rows, "network_name", "mobile_wireless_network_name").alias("network.name"),
         address(given(rows, "actor_ip_address")).alias("~actor_ip"),
         given(rows, "resource_recipients")
         .str.extract_all(r"@[A-Za-z0-9.-]+")

@@ -32,9 +32,8 @@ class M365Defender:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records are of a hunting table, or the first line names one's columns."""
-        found = json_table.peek(head)
-        if found:
-            return all(_is_row(record) for record in found)
+        if json_table.peek(head):
+            return json_table.mostly(head, _is_row)
         rows = delimited.first_rows(head, ",", 1)
         return bool(rows) and _names_table({name.strip("\ufeff") for name in rows[0]})
 

@@ -41,8 +41,7 @@ class MacosUnifiedLog:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records, or at least half of the first lines, are of the unified log."""
         if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"{", b"["}:
-            found = json_table.peek(head)
-            return bool(found) and sum(_is_entry(record) for record in found) * 2 > len(found)
+            return json_table.mostly(head, _is_entry)
         lines = [line for line in framing.text_head(head).splitlines()[:200] if line.strip()]
         told = [line for line in lines if line[0] not in " \t" and not re.search(_HEADER, line)]
         return bool(told) and 2 * sum(bool(_LINE.match(line)) for line in told) >= len(told)

@@ -61,11 +61,12 @@ class Mapped:
 
     def _claims_json(self, head: bytes) -> bool:
         spec = self._spec
-        first = json_table.peek(head)
-        return bool(first) and all(
-            all(_at(record, path) is not None for path in spec.has)
-            and all(_written(_at(record, path)) in said for path, said in spec.where.items())
-            for record in first
+        return json_table.mostly(
+            head,
+            lambda record: (
+                all(_at(record, path) is not None for path in spec.has)
+                and all(_written(_at(record, path)) in said for path, said in spec.where.items())
+            ),
         )
 
     def _claims_csv(self, head: bytes) -> bool:

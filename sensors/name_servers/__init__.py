@@ -68,10 +68,8 @@ class NameServers:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether at least half of the lines are messages of these servers."""
-        records = json_table.peek(head)
-        if records and head.lstrip()[:1] == b"{":
-            texts = [record.get("message", record.get("log")) for record in records]
-            return all(isinstance(text, str) and _fits(text.strip(), "coredns") for text in texts)
+        if head.lstrip()[:1] == b"{" and json_table.peek(head):
+            return json_table.mostly(head, _holds_coredns)
         text = framing.text_head(head)
         if is_nios(text):
             return False
@@ -106,6 +104,12 @@ def _fits(line: str, product: str = "") -> bool:
         if not re.match(r"^(?:\[[A-Z]+\] |(?:\w[\w-]*: )?(?:\w+: )?client )", line):
             return False
     return any(name.startswith(product) and form.match(rest) for name, form in _compiled())
+
+
+def _holds_coredns(record: dict[str, Any]) -> bool:
+    """Whether a record of a container's log holds a line of CoreDNS."""
+    text = record.get("message", record.get("log"))
+    return isinstance(text, str) and _fits(text.strip(), "coredns")
 
 
 def _opened(source: Source) -> Iterator[pl.DataFrame]:

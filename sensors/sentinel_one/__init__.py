@@ -51,8 +51,7 @@ class SentinelOne:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content says it all
         """Whether the first records have the keys of one of SentinelOne's."""
-        found = json_table.peek(head)
-        return bool(found) and all(_kind(record) is not None for record in found)
+        return json_table.mostly(head, lambda record: _kind(record) is not None)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""

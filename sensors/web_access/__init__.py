@@ -61,8 +61,8 @@ class WebAccess:
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - access.log is what everybody's is called
         """Whether at least half of the lines are of one of the forms, or the first records of JSON are."""
-        if head.lstrip()[:1] in {b"{", b"["} and (records := json_table.peek(head)):
-            return 2 * sum(is_record(record) for record in records) > len(records)
+        if head.lstrip()[:1] in {b"{", b"["} and json_table.peek(head):
+            return json_table.mostly(head, is_record)
         lines = [line.rstrip("\r") for line in framing.text_head(head).split("\n")[:60] if line.strip()]
         told = sum(_fits(line) for line in lines)
         return told > 0 and 2 * told >= len(lines)

@@ -35,7 +35,7 @@ class Windows:
         text = framing.text_head(head).lstrip()
         if _is_xml(text):
             return True
-        return text.startswith(("{", "[")) and any(_is_event(value) for value in json_table.peek(head)[:1])
+        return text.startswith(("{", "[")) and json_table.mostly(head, _is_event)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order, in bounded batches; columns are names of the schema."""

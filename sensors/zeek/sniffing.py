@@ -22,9 +22,8 @@ def tsv(head: str) -> bool:
 
 
 def json(head: bytes, name: str) -> bool:
-    """Whether `head` begins with a record that Zeek wrote as JSON, bare or carried by what shipped it."""
-    found = json_table.peek(head)
-    return bool(found) and _is_record(_bare(found[0]), name)
+    """Whether `head` begins with records that Zeek wrote as JSON, bare or carried by what shipped them."""
+    return json_table.mostly(head, lambda record: _is_record(_bare(record), name))
 
 
 def _bare(record: dict[str, Any]) -> dict[str, Any]:
