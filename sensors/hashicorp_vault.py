@@ -59,7 +59,7 @@ def _fits(record: Mapping[str, Any]) -> bool:
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """Requests and responses, shredded, as ECS."""
     ip = address(text(frame, "request.remote_address"))
-    read = text(frame, "request.operation").is_in(["read", "list"])
+    operation = text(frame, "request.operation")
     events = frame.select(
         "log.offset",
         "log.file.line",
@@ -67,7 +67,12 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("hashicorp_vault.audit").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         words("authentication").alias("event.category"),
-        pl.when(read).then(words("info", "start")).otherwise(words("info")).alias("event.type"),
+        pl.when(operation.is_in(["read", "list", "create"]))
+        .then(words("info", "start"))
+        .when(operation == "delete")
+        .then(words("info", "end"))
+        .otherwise(words("info"))
+        .alias("event.type"),
         pl.when(text(frame, "error").is_not_null())
         .then(pl.lit("failure"))
         .otherwise(pl.lit("success"))

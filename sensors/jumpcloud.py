@@ -66,6 +66,7 @@ FIELDS: Final = {
 }
 # Over `<service>:<event_type>`.
 CATEGORY: Final = {
+    r":user_(unlocked|activation_email|password_\w+)$": ("iam",),
     r"login|logon|logout|_auth|sso|mfa|^(radius|ldap):|lockout|unlock": ("authentication",),
     r":(user|admin|group|association|organization_user|system_user|idsource|passwordmanager_user)_": ("iam",),
     r"password": ("iam",),
@@ -75,6 +76,7 @@ CATEGORY: Final = {
     ),
 }
 TYPE: Final = {
+    r":user_(unlocked|activation_email|password_(warning_email|reset_request))$": ("info",),
     r"login|logon|sso_auth|radius|ldap_bind|lockout|_auth": ("info",),
     r"logout": ("end",),
     r":user_\w*(create|provision)$": ("user", "creation"),
@@ -117,12 +119,12 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     kind = text(frame, "service").fill_null("") + ":" + text(frame, "event_type")
     success = text(frame, "success", "sso_token_success").str.to_lowercase()
     mail = text(frame, "initiated_by.email")
-    person = {
-        "name": pl.coalesce(text(frame, "initiated_by.username", "username", "user.username"), mail),
-        "email": mail,
-        "id": text(frame, "initiated_by.id", "user.id"),
-    }
-    ip = address(text(frame, "client_ip", "src_ip"))
+    # RADIUS, LDAP and systems name who tried to get in, beside whoever (if anyone) set the event going.
+    named, begun = text(frame, "username"), text(frame, "initiated_by.username")
+    other = text(frame, "user.username")
+    person = {"email": mail, "id": text(frame, "initiated_by.id", "user.id")}
+    client, remote = address(text(frame, "client_ip")), address(text(frame, "src_ip"))
+    device = address(text(frame, "jumpcloud_protect_device.ip"))
     category = told_by(kind, CATEGORY)
     events = frame.select(
         "log.offset",
@@ -132,22 +134,27 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("event").alias("event.kind"),
         category.alias("event.category"),
         told_by(kind, TYPE).alias("event.type"),
-        success.replace_strict({"true": "success", "false": "failure"}, default=None).alias("event.outcome"),
+        success.replace_strict({"true": "success", "false": "failure"}, default="unknown").alias(
+            "event.outcome"
+        ),
         *mapped(frame, FIELDS),
+        pl.coalesce(named, begun, other, mail).alias("user.name"),
+        pl.coalesce(begun, named, other, mail).alias("source.user.name"),
         *(
             value.alias(f"{root}.{part}")
             for root in ("user", "source.user")
             for part, value in person.items()
         ),
-        ip.alias("source.ip"),
+        pl.coalesce(remote, client).alias("source.ip"),
+        pl.coalesce(client, remote).alias("client.ip"),
+        device.alias("~device"),
         original(category.is_null()),
     )
     return events.with_columns(
-        pl.col("source.ip").alias("client.ip"),
-        related(["source.ip"]).alias("related.ip"),
-        related(["user.name", "user.email", "user.target.name"]).alias("related.user"),
+        related(["~device", "source.ip"]).alias("related.ip"),
+        related(["source.user.name", "user.name", "user.target.name"]).alias("related.user"),
         related(["host.hostname"]).alias("related.hosts"),
-    )
+    ).drop("~device")
 
 
 SENSOR: Final = AuditRecords("jumpcloud", _fits, ("event_type",), _events)

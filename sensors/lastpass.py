@@ -35,6 +35,7 @@ FIELDS: Final = {
     "lastpass.user.attachments": "attachments",
     "lastpass.user.groups": "groups",
     "user.full_name": "fullname",
+    "user.id": "id",
 }
 CATEGORY: Final = {
     r"log ?in|multifactor|logged|logout": ("authentication",),
