@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from text_sensors import SAMPLES, Row, broken_lines, events, source_of
 
-from sensors import anydesk, chrome_remote_desktop, guacamole, logmein, rustdesk, teamviewer, xrdp
+from sensors import anydesk, chrome_remote_desktop, guacamole, logmein, rustdesk, splashtop, teamviewer, xrdp
 from sensors.remote_control import ToolLog
 
 TOOLS = {
@@ -20,6 +20,7 @@ TOOLS = {
         guacamole.SENSOR,
         logmein.SENSOR,
         rustdesk.SENSOR,
+        splashtop.SENSOR,
         teamviewer.SENSOR,
         xrdp.SENSOR,
     )
@@ -201,3 +202,39 @@ def test_a_logmein_session_and_a_refused_one() -> None:
     assert (end["source.ip"], end["user.name"], end["user.domain"]) == ("203.0.113.9", "rosa", "CORP")
     assert end["event.duration"] == HOUR // 6
     assert (rows[4]["event.outcome"], rows[4]["source.ip"]) == ("failure", "203.0.113.77")
+
+
+def test_splashtop_sessions_with_their_client_its_address_and_its_files() -> None:
+    rows = rows_of("splashtop", "SPLog.txt")
+    first, second = [row for row in rows if row["event.action"] == "session-end"]
+    assert (first["source.ip"], first["source.domain"], first["source.user.full_name"]) == (
+        "198.51.100.77",
+        "DESKTOP-OLEG77",
+        "Oleg Remote",
+    )
+    assert (first["event.duration"], second["event.duration"]) == (HOUR, HOUR // 4)
+    assert (second["source.ip"], second["source.domain"]) == ("2001:db8::77", "laptop-kim")
+    assert "source.user.full_name" not in second  # of the session before
+    assert rows[0]["@timestamp"].isoformat() == "2026-10-05T08:59:12.104000+00:00"
+    assert rows[0]["molehunt.guess"] == ["zone", "year"]
+    moved = [row for row in rows if row["event.category"][0] == "file"]
+    assert [row.get("file.name") or row["file.path"].rsplit("\\", 1)[-1] for row in moved] == [
+        "NOTE.txt",
+        "NOTE.txt",
+        "payroll.xlsx",
+        "tool.7z",
+    ]
+
+
+def test_splashtop_file_transfers() -> None:
+    done, stopped = rows_of("splashtop", "FTCLog.txt")
+    assert (done["user.email"], done["source.ip"], done["event.outcome"]) == (
+        "oleg.remote@mail.example",
+        "198.51.100.77",
+        "success",
+    )
+    assert (stopped["user.name"], stopped["file.path"], stopped["splashtop.transfer"]) == (
+        "Oleg Remote",
+        r"C:\Users\dean.whitlock\Documents\pay roll.xlsx",
+        "Download",
+    )

@@ -4,7 +4,8 @@ A tool is a file of data beside this one (`anydesk.toml`): how its lines begin (
 (`kinds`), as regular expressions whose groups are named after the columns that they fill. Some groups are not
 columns: `stamp` (the time) and `offset` (its zone), `begin` and `finish` (of a session), `seconds` and
 `milliseconds` (how long it was), `body` (what the kinds are matched with), `who` (a person, as `user.*` and
-`source.user.*`) and `from` (where they come from, with or without a port).
+`source.user.*`) and `from` (where they come from, with or without a port). A kind may be of one `dataset`, or of
+one `logger` (the component that the head names).
 
 This package defines no sensor; the modules named after the tools do.
 """
@@ -129,8 +130,11 @@ def _kinds(frame: pl.DataFrame, told: Mapping[str, Any]) -> pl.DataFrame:
     for kind in told.get("kinds", ()):
         if not left.height:
             break
-        of = left["dataset"] == kind.get("dataset", left["dataset"])
-        fits = left["body"].str.contains(kind["form"]).fill_null(value=False) & of
+        fits = left["body"].str.contains(kind["form"]).fill_null(value=False)
+        for column, part in (("dataset", "dataset"), ("log.logger", "logger")):
+            if part in kind:
+                said = left[column] if column in left.columns else pl.Series([None], dtype=pl.String)
+                fits &= said.eq_missing(kind[part])
         if not fits.any():
             continue
         found = left.filter(fits)

@@ -60,7 +60,8 @@ def timed(frame: pl.DataFrame, head: Mapping[str, Any], source: Source) -> pl.Da
 
 
 def _syslog(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The times of syslog headers: RFC 3164 without a year, and ISO 8601."""
+    """The times of syslog headers: RFC 3164 without a year (`May 3`, `May03`), and ISO 8601."""
+    frame = frame.with_columns(pl.col("stamp").str.replace(r"^([A-Z][a-z]{2})(\d)", "$1 $2"))
     distinct = frame.select("stamp", zone=pl.lit(None, pl.String)).unique()
     known = syslog.moments(distinct, source).drop("zone")
     return frame.join(known, on="stamp", how="left", maintain_order="left")
