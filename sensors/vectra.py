@@ -14,7 +14,7 @@ import polars as pl
 from sensors import connection, ecs, framing, json_table, syslog
 from sensors.json_table import text
 from sensors.losses import name_lost
-from sensors.mapping import first_rule, mail_domain, mailbox
+from sensors.mapping import first_rule, flags, mail_domain, mailbox
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 _LINE: Final = re.compile(r"(?:^|[\s>])vectra_json(?:_\w+)? -: ?\{")
 _PARTS: Final = r"(?s)(?:^|\s)vectra_json_?(?P<kind>\w*) -: ?(?P<json>\{.*)$"
 _TEXT: Final[dict[str, str | tuple[str, ...]]] = {
-    "destination.domain": "dd_dst_dns",
+    "destination.domain": ("dd_dst_dns", "dest_name"),
     "event.action": "action",
-    "event.id": "detection_id",
-    "event.reference": "href",
-    "host.id": "host_id",
+    "event.id": ("detection_id", "campaign_id"),
+    "event.reason": "reason",
+    "event.reference": ("href", "campaign_link"),
+    "host.id": ("host_id", "src_hid"),
     "host.name": "host_name",
+    "http.request.method": "http_method",
+    "network.protocol": "protocol",
     "observer.hostname": "dvchost",
     "observer.ip": "headend_addr",
     "observer.version": "version",
@@ -38,7 +41,9 @@ _TEXT: Final[dict[str, str | tuple[str, ...]]] = {
     "rule.id": "alert_signature_id",
     "rule.category": "alert_category",
     "service.name": "service_name",
-    "url.original": "href",
+    "source.address": "src_name",
+    "url.original": ("href", "campaign_link"),
+    "user_agent.original": "user_agent",
 }
 _LONG: Final[dict[str, str | tuple[str, ...]]] = {
     "destination.bytes": "dd_bytes_rcvd",
@@ -59,7 +64,19 @@ _KINDS: Final = {
     r"^(?:account|lockdown)": (["iam"], ["info"]),
     r"^(?:health|campaign)": (["host"], ["info"]),
 }
-_OUTCOME: Final = {r"(?i)^(?:success|true|ok)$": "success", r"(?i)^(?:fail|false)": "failure"}
+_OUTCOME: Final = {
+    r"(?i)^(?:success|true|ok)$": "success",
+    r"(?i)^(?:fail|false)": "failure",
+    r"(?i)^pending$": "unknown",
+}
+# What the audit log speaks of: event.category.
+_AUDITED: Final = {
+    "session": "session",
+    r"authentication|\blog(?:ged)? ?-?(?:in|out)\b": "authentication",
+    "configuration": "configuration",
+}
+_UID: Final = r'"(?:account_)?uid": ?"([^"]+)"'
+_COUNTED: Final = ("account_info", "service_info", "account_access_history", "service_access_history")
 
 
 class Vectra:
@@ -113,17 +130,41 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         _ip(keys(("dd_dst_ip", "dest_ip"))).alias("destination.ip"),
         keys("mac_address").str.to_uppercase().str.replace_all(":", "-", literal=True).alias("host.mac"),
         keys("host_ip").alias("host.ip"),
+        _sum(keys("bytes_sent"), keys("bytes_received")).alias("network.bytes"),
+        pl.when(pl.col("kind").str.contains("host_lockdown")).then(keys("host_name")).alias("host.hostname"),
         *_kind(frame),
         *_people(frame),
         *syslog.common(frame),
     )
     frame = connection.described(url_columns(frame))
-    return ecs.relations(
+    related = ecs.relations(
         frame,
         ip=("~observer", "source.ip", "destination.ip"),
         user=("user.name", "user.email", "user.target.name"),
         hosts=("observer.hostname", "host.name"),
     )
+    return _with_counted(related)
+
+
+def _with_counted(frame: pl.DataFrame) -> pl.DataFrame:
+    """The accounts that a record counts, in lists that it holds as text, are related too."""
+    present = [f"v.{name}" for name in _COUNTED if f"v.{name}" in frame.columns]
+    if not present or "related.user" not in frame.columns:
+        return frame
+    written = pl.concat_str((text(frame, name) for name in present), ignore_nulls=True)
+    counted = written.str.extract_all(_UID).list.eval(pl.element().str.extract(_UID, 1))
+    empty = pl.lit([], pl.List(pl.String))
+    both = pl.concat_list(pl.col("related.user").fill_null(empty), counted.fill_null(empty))
+    merged = both.list.unique(maintain_order=True)
+    return frame.with_columns(pl.when(merged.list.len() > 0).then(merged).alias("related.user"))
+
+
+def _sum(*parts: pl.Expr) -> pl.Expr:
+    """Null where one is missing."""
+    total = pl.lit(0, pl.Int64)
+    for part in parts:
+        total = total + part.cast(pl.Int64, strict=False)
+    return total
 
 
 def _ip(value: pl.Expr) -> pl.Expr:
@@ -135,6 +176,7 @@ def _kind(frame: pl.DataFrame) -> list[pl.Expr]:
     kind, found = pl.col("kind"), _key(frame, "detection_id").is_not_null()
     audit = kind.str.starts_with("audit")
     said = _key(frame, "message").str.to_lowercase()
+    about = flags({word: said.str.contains(form) for form, word in _AUDITED.items()})
     login, logout = said.str.contains(r"\blog(?:ged)? ?-?in\b"), said.str.contains(r"\blog(?:ged)? ?-?out\b")
     host = found & ~kind.str.starts_with("account")
     empty = pl.lit(None, pl.List(pl.String))
@@ -150,14 +192,14 @@ def _kind(frame: pl.DataFrame) -> list[pl.Expr]:
         .otherwise(pl.lit("event"))
         .alias("event.kind"),
         pl.when(audit)
-        .then(pl.lit(["authentication"], pl.List(pl.String)))
+        .then(pl.when(about.list.len() > 0).then(about))
         .when(host)
         .then(pl.lit(["host", "threat"], pl.List(pl.String)))
         .otherwise(first_rule(kind, {rule: kinds[0] for rule, kinds in _KINDS.items()}))
         .alias("event.category"),
         pl.when(audit & login)
         .then(pl.lit(["start"], pl.List(pl.String)))
-        .when(audit & logout)
+        .when(audit & (logout | said.str.contains("timeout")))
         .then(pl.lit(["end"], pl.List(pl.String)))
         .when(audit)
         .then(empty)

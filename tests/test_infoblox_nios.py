@@ -75,3 +75,19 @@ def test_the_audit_log_keeps_its_own_time() -> None:
 @given(broken_lines(sample_lines("infoblox_nios")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
     accounted(infoblox_nios.SENSOR, content)
+
+
+def test_rarer_wordings() -> None:
+    query, solicit, advertise, answer, update, deleted = rows()[-6:]
+    assert (query["event.action"], query["source.ip"]) == ("dhcpleasequery", "10.20.0.1")
+    assert (solicit["event.action"], solicit["source.port"]) == ("encapsulated solicit", 547)
+    assert solicit["infoblox_nios.log.dhcp.duid"] == "00:01:00:01:2c:3d"
+    assert advertise["event.action"] == "encapsulating advertise"
+    assert (answer["dns.response_code"], answer["dns.resolved_ip"]) == ("NOERROR", ["198.51.100.9"])
+    assert (update["event.action"], update["dns.question.name"]) == ("dns-update", "corp.example")
+    assert deleted["user.name"] == "b ray"
+
+
+def test_names_with_blanks_without_a_sign_in() -> None:
+    (row,) = events(infoblox_nios.SENSOR, GRID.splitlines()[-1])
+    assert (row["user.name"], "user.domain" in row) == ("b ray", False)

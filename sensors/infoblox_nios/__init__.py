@@ -176,6 +176,8 @@ def _members() -> list[pl.Expr]:
 
 def _detailed(frame: pl.DataFrame) -> pl.DataFrame:
     r"""`key=value` of sign-ins, in which `\040` stands for a blank."""
+    if "person" in frame.columns:
+        frame = frame.with_columns(pl.col("person").str.replace_all(r"\\040", " "))
     if frame["details"].null_count() == frame.height:
         return frame
     details = frame["details"]
@@ -187,7 +189,6 @@ def _detailed(frame: pl.DataFrame) -> pl.DataFrame:
         *(column.alias(f"infoblox_nios.log.audit.{name}") for name, column in said.items()),
         pl.coalesce("client.address", said["ip"], said["trusted_client_ip"]).alias("client.address"),
         pl.coalesce("event.reason", said["error"]).alias("event.reason"),
-        pl.col("person").str.replace_all(r"\\040", " ").alias("person"),
     )
 
 
