@@ -1,7 +1,8 @@
 """WatchGuard Firebox: traffic and proxies, alarms, logins and VPN sessions of Fireware's syslog.
 
 Form and numbers after "Fireware Log Catalog"; mapping after Elastic's integration `watchguard_firebox`.
-The header's own time has no year; that in brackets, the device's, has. Tables in `watchguard.toml`.
+The header's own time has no year; that in brackets, the device's, has. Values are told by `watchguard.toml`,
+what numbers mean by `watchguard_numbers.toml`; a number that neither lists, by its area and its words.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _HEAD = (
-    r"^(?P<host>\S+) +(?:(?P<serial>[A-Z0-9]+) +)?\((?P<own>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[0-9.]*)\) +"
-    r"(?P<app>[\w-]+)(?:\[(?P<pid>[0-9]+)\])?: *(?:msg_id=\"?(?P<number>[0-9A-F]{4}-[0-9A-F]{4})\"?,? *)?"
+    r"^(?P<host>\S+) +(?:(?P<serial>[A-Z0-9]+) +)?(?:[\w.-]+ +)?"
+    r"\((?P<own>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[0-9.]*)\) +(?P<app>[\w-]+)(?:\[(?P<pid>[0-9]+)\])?: *(?:msg_id=\"?(?P<number>[0-9A-F]{4}-[0-9A-F]{4})\"?,? *)?"
     r"(?P<body>.*)$"
 )
 # Disposition, interfaces, (length,) protocol, (header length, TTL,) addresses, (ports,) keys, the policy.
@@ -46,7 +47,9 @@ _ALARM = (
     r"(?i)\b(?:attack|DDOS|flood|scan|spoofing|probe)\b.*\bdetected|"
     r"Traffic detected|^Policy Name:|^BOVPN tunnel"
 )
+_MAC = r"^(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"
 _LIST: Final = pl.List(pl.String)
+_MEANT: Final = ("kind", "category", "type", "outcome")
 _HALF_YEAR: Final = 182
 _LONGEST: Final = 1e9  # seconds, thirty years
 
@@ -54,6 +57,31 @@ _LONGEST: Final = 1e9  # seconds, thirty years
 @cache
 def _data() -> dict[str, Any]:
     return tomllib.loads((files("sensors") / "watchguard.toml").read_text("utf-8"))
+
+
+@cache
+def _meanings() -> pl.DataFrame:
+    """A row for every number that is listed: `number`, and with `meant.` before them the ECS columns."""
+    raw = tomllib.loads((files("sensors") / "watchguard_numbers.toml").read_text("utf-8"))
+    rows = []
+    for words, numbers in raw["meanings"].items():
+        categories, types, outcome = (part.strip() for part in words.split("|"))
+        for number in (number for area in numbers for number in _spelled(area)):
+            alarm = outcome == "unknown" and categories != "configuration"
+            kind = "alert" if alarm or number in raw["alerts"] else "event"
+            rows.append((number, kind, categories.split(), types.split(), outcome))
+    lists = {"category", "type"}
+    names = {f"meant.{name}": _LIST if name in lists else pl.String() for name in _MEANT}
+    return pl.DataFrame(rows, schema={"number": pl.String(), **names}, orient="row")
+
+
+def _spelled(area: str) -> Iterator[str]:
+    """`1AFF 0001-0003 0009` as the numbers that it stands for."""
+    start, *rest = area.split()
+    for item in rest:
+        first, _, last = item.partition("-")
+        for number in range(int(first, 16), int(last or first, 16) + 1):
+            yield f"{start}-{number:04X}"
 
 
 class WatchGuard:
@@ -115,8 +143,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     )
     seconds = pl.col("elapsed").cast(pl.Float64, strict=False)
     frame = _meant(frame, traffic).with_columns(
-        pl.coalesce("from", "source.said").str.strip_chars_end(".").alias("source.address"),
-        pl.coalesce("to", "destination.said").str.strip_chars_end(".").alias("destination.address"),
+        _place("from", "source.said").alias("source.address"),
+        _place("to", "destination.said").alias("destination.address"),
         pl.coalesce("from_port", "port.from").alias("source.port"),
         pl.coalesce("to_port", "port.to").alias("destination.port"),
         pl.col("protocol").replace({"icmpv6": "ipv6-icmp"}).alias("network.transport"),
@@ -131,7 +159,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         (received + sent).alias("network.bytes"),
         pl.col("network.protocol", "network.application").str.to_lowercase(),
         pl.col("number").alias("event.code"),
-        pl.col("disposition").str.to_lowercase().alias("event.action"),
+        pl.coalesce("event.action", "disposition").str.to_lowercase().alias("event.action"),
+        pl.col("event.severity").cast(pl.Int64, strict=False),
+        pl.when(pl.col("resolved").is_not_null()).then(pl.concat_list("resolved")).alias("dns.resolved_ip"),
         pl.col("host").alias("observer.hostname"),
         pl.col("host").alias("observer.name"),
         pl.col("host").alias("log.syslog.hostname"),
@@ -141,7 +171,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("number").is_not_null()).then(0).cast(pl.Int64).alias("form"),
     )
     return message_forms.settled(
-        frame.drop("person"),
+        frame.drop("person", "resolved"),
         "watchguard",
         event_dataset="watchguard_firebox.log",
         observer_vendor="WatchGuard",
@@ -150,8 +180,29 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _place(*names: str) -> pl.Expr:
+    """The first of the columns that has one, without the full stop; DHCP's MAC address is no place."""
+    place = pl.coalesce(names).str.strip_chars_end(".")
+    return pl.when(~place.str.contains(_MAC)).then(place)
+
+
 def _meant(frame: pl.DataFrame, traffic: pl.Expr) -> pl.DataFrame:
-    """`event.kind`, `.category`, `.type` and `.outcome` by number, disposition and words."""
+    """`event.kind`, `.category`, `.type` and `.outcome`: as listed, or by area, disposition and words."""
+    frame = frame.join(_meanings(), on="number", how="left", maintain_order="left")
+    denied = pl.col("disposition") == "Deny"
+    refused = pl.when(denied).then(pl.lit("failure"))
+    passed = pl.when(traffic).then(pl.lit("success"))
+    found = [pl.col(f"meant.{name}").alias(f"event.{name}") for name in _MEANT[:3]]
+    frame = frame.with_columns(*found, pl.coalesce(refused, "meant.outcome", passed).alias("event.outcome"))
+    strange = frame["meant.kind"].is_null()
+    if strange.any():
+        guessed = _by_words(frame.filter(strange), traffic)
+        frame = pl.concat([frame.filter(~strange), guessed], how="diagonal").sort("log.offset")
+    return frame.drop(f"meant.{name}" for name in _MEANT)
+
+
+def _by_words(frame: pl.DataFrame, traffic: pl.Expr) -> pl.DataFrame:
+    """The same for messages whose number is not listed."""
     category: pl.Expr = pl.lit(None, _LIST)
     kind: pl.Expr = pl.lit(None, _LIST)
     for start, (categories, types) in sorted(_data()["areas"].items(), key=lambda area: len(area[0])):
@@ -160,32 +211,23 @@ def _meant(frame: pl.DataFrame, traffic: pl.Expr) -> pl.DataFrame:
         kind = pl.when(fits).then(pl.lit(types.split(), _LIST)).otherwise(kind)
     alarm = ~traffic & pl.col("body").str.contains(_ALARM)
     attack = alarm & pl.col("body").str.contains(r"(?i)attack|DDOS|flood|scan|spoof")
-    denied = pl.col("disposition") == "Deny"
-    network = pl.col("number").str.contains("^(?:1C|1D|21|28|2A|2D)FF")
     failed = pl.col("body").str.contains(_FAILED)
+    said = pl.when(failed).then(pl.lit("failure")).otherwise(pl.lit("success"))
     return frame.with_columns(
         pl.when(alarm).then(pl.lit("alert")).otherwise(pl.lit("event")).alias("event.kind"),
         pl.when(attack)
         .then(pl.lit(["intrusion_detection"], _LIST))
         .otherwise(pl.coalesce(category, pl.lit(["network"], _LIST)))
         .alias("event.category"),
-        pl.when(traffic & network & denied)
+        pl.when(traffic & (pl.col("disposition") == "Deny"))
         .then(pl.lit(["denied", "info"], _LIST))
-        .when(traffic & network)
+        .when(traffic)
         .then(pl.lit(["info", "allowed"], _LIST))
-        .when(traffic & denied & pl.col("number").str.starts_with("1AFF"))
-        .then(pl.lit(["error"], _LIST))
-        .when(traffic & pl.col("number").str.starts_with("3000"))
-        .then(pl.lit(["connection"], _LIST))
         .otherwise(kind)
         .alias("event.type"),
         pl.when(alarm)
         .then(pl.lit("unknown"))
-        .when(traffic)
-        .then(pl.when(denied).then(pl.lit("failure")).otherwise(pl.lit("success")))
-        .when(failed)
-        .then(pl.lit("failure"))
-        .otherwise(pl.lit("success"))
+        .otherwise(pl.coalesce("event.outcome", said))
         .alias("event.outcome"),
     )
 

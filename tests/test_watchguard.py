@@ -18,7 +18,7 @@ def test_the_sample_is_claimed_by_this_sensor_alone() -> None:
 def test_messages() -> None:
     rows = events(SENSOR, FIREBOX)
     assert len(rows) == len(FIREBOX.splitlines())
-    passed, denied, web, accepted, refused, flood, lease, admin, link, other = rows
+    passed, denied, web, accepted, refused, flood, lease, admin, link, other = rows[:10]
     assert (passed["source.ip"], passed["source.port"]) == ("10.20.1.2", 62443)
     assert (passed["destination.ip"], passed["destination.port"]) == ("198.51.100.80", 443)
     assert (passed["rule.name"], passed["network.transport"]) == ("HTTPS-00", "tcp")
@@ -46,6 +46,26 @@ def test_messages() -> None:
     assert (admin["user.name"], admin["source.ip"]) == ("admin", "10.20.1.7")
     assert link["observer.ingress.interface.name"] == "eth1"
     assert "event.original" in other
+
+
+def test_what_numbers_mean() -> None:
+    """The list of numbers says it, not the words: a listed refusal, a tunnel, a session's end, an alarm."""
+    attack, tunnel, left, name, lease, alarm = events(SENSOR, FIREBOX)[10:]
+    assert attack["event.category"] == ["web", "intrusion_detection"]
+    assert (attack["event.type"], attack["event.outcome"]) == (["error", "denied"], "failure")
+    assert (attack["rule.category"], attack["event.severity"]) == ("Web Attack", 5)
+    assert (attack["file.path"], attack["observer.serial_number"]) == ("/cgi/run.pl", "80DA0000F0001")
+    assert (tunnel["event.action"], tunnel["event.type"]) == ("established", ["start"])
+    assert (left["event.type"], left["user.name"], left["source.nat.ip"]) == (
+        ["end"],
+        "ann.lee",
+        "192.168.113.2",
+    )
+    assert (name["dns.question.name"], name["dns.resolved_ip"]) == ("dyn.example", ["203.0.113.53"])
+    assert lease["source.mac"]
+    assert "source.address" not in lease
+    assert lease["event.outcome"] == "failure"
+    assert (alarm["event.kind"], alarm["event.outcome"]) == ("alert", "unknown")
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
