@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _HEAD = (
     r"^(?P<host>\S+) +(?:(?P<serial>[A-Z0-9]+) +)?(?:[\w.-]+ +)?"
-    r"\((?P<own>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[0-9.]*)\) +(?P<app>[\w-]+)(?:\[(?P<pid>[0-9]+)\])?: *(?:msg_id=\"?(?P<number>[0-9A-F]{4}-[0-9A-F]{4})\"?,? *)?"
-    r"(?P<body>.*)$"
+    r"\((?P<own>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[0-9.]*)\) +(?P<app>[\w-]+)(?:\[(?P<pid>[0-9]+)\])?: *"
+    r"(?:msg_id=\"?(?P<number>[0-9A-F]{4}-[0-9A-F]{4})\"?,? *)?(?P<body>.*)$"
 )
 # Disposition, interfaces, (length,) protocol, (header length, TTL,) addresses, (ports,) keys, the policy.
 _TRAFFIC = (
