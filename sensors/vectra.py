@@ -149,8 +149,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
 def _with_counted(frame: pl.DataFrame) -> pl.DataFrame:
     """The accounts that a record counts, in lists that it holds as text, are related too."""
     present = [f"v.{name}" for name in _COUNTED if f"v.{name}" in frame.columns]
-    if not present or "related.user" not in frame.columns:
+    if not present:
         return frame
+    if "related.user" not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, pl.List(pl.String)).alias("related.user"))
     written = pl.concat_str((text(frame, name) for name in present), ignore_nulls=True)
     counted = written.str.extract_all(_UID).list.eval(pl.element().str.extract(_UID, 1))
     empty = pl.lit([], pl.List(pl.String))

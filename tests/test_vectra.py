@@ -32,9 +32,22 @@ def test_who_and_what_a_detection_is_of() -> None:
 
 
 def test_a_template_of_tomorrow_is_an_event() -> None:
-    row = events(SENSOR, LINES[-1])[0]
+    row = events(SENSOR, next(line for line in LINES if "of_tomorrow" in line))[0]
     assert row["@timestamp"].isoformat() == "2026-10-05T14:07:00+00:00"
     assert row["observer.hostname"] == "brain.corp.example"
+
+
+def test_what_the_console_and_campaigns_say() -> None:
+    timeout, campaign, lockdown, health, request = events(SENSOR, "\n".join(LINES[-5:]))
+    assert (timeout["event.category"], timeout["event.outcome"]) == (["session"], "unknown")
+    assert (campaign["destination.domain"], campaign["event.reason"]) == (
+        "files.example",
+        "Command and Control",
+    )
+    assert (lockdown["host.hostname"], lockdown["event.outcome"]) == ("DESKTOP-7Q2LM0", "failure")
+    assert health["event.outcome"] == "success"
+    assert (request["network.bytes"], request["http.request.method"]) == (150, "POST")
+    assert request["related.user"] == ["maya.lindqvist@corp.example"]
 
 
 def test_a_line_of_another_form_is_named_as_unread() -> None:
