@@ -137,7 +137,7 @@ def _events(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         pl.col("peer").alias("observer.ip"),
         pl.col("peer").alias("also.ip"),
         pl.when(pl.col("kind").is_not_null()).then(0).cast(pl.Int64).alias("form"),
-        pl.col("network.transport").str.to_lowercase(),
+        pl.col("network.transport", "network.protocol").str.to_lowercase(),
     )
     done = message_forms.settled(
         frame,

@@ -45,6 +45,29 @@ def test_other_messages() -> None:
     assert (rows[9]["source.nat.ip"], rows[9]["destination.bytes"]) == ("10.12.0.10", 3118)
 
 
+def test_other_features() -> None:
+    """HTTP through the gateway, voice, what is quoted, access lists, whom a proxy spoke for."""
+    web, voice, group, listed, removed = events(SENSOR, GATEWAY)[10:]
+    assert (web["user.name"], web["client.ip"], web["http.request.method"]) == (
+        "ann.lee",
+        "198.51.100.23",
+        "GET",
+    )
+    assert (voice["source.ip"], voice["destination.nat.port"], voice["group.name"]) == (
+        "198.51.100.4",
+        5063,
+        "sip",
+    )
+    assert (voice["user.name"], voice["destination.user.name"]) == ("ann", "bob")
+    assert group["user.name"] == "ann.lee"
+    assert (listed["destination.ip"], listed["event.action"], listed["network.protocol"]) == (
+        "203.0.113.3",
+        "deny",
+        "icmp",
+    )
+    assert (removed["network.forwarded_ip"], removed["server.ip"]) == ("203.0.113.8", "192.0.2.3")
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken_lines(sample_lines("citrix_adc")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
