@@ -408,3 +408,64 @@ def test_real_evtx_files_are_read_without_a_loss(
         (source,) = sources_of(path)
         assert read(source), path
         assert source.unread == [], path
+
+
+# ---- remote access and remote-control tools
+
+
+def remote(provider: str, code: int, *params: str) -> dict[str, Any]:
+    """An event of parameters without names."""
+    body = "".join(f"<Data>{param}</Data>" for param in params)
+    (row,) = read(in_memory(xml(code, f"<EventData>{body}</EventData>", provider=provider)))
+    return row
+
+
+@pytest.mark.parametrize("ids", [("{6A4E3F6C-2B0C-4E58-8B66-0A1B2C3D4E5F}",), ("NA",)])
+@pytest.mark.parametrize("domain", [("{00000000-0000-0000-0000-000000000000}",), ()])
+def test_a_vpn_session_of_windows_says_who_how_long_and_how_much(
+    ids: tuple[str, ...], domain: tuple[str, ...]
+) -> None:
+    told = ("CORP\\ana", "VPN2-1", "a", "b", "c", "d", "2", "5", "300", "70", "user request", "IKEv2", ".")
+    row = remote("RemoteAccess", 20272, *domain, *ids, *told)
+    wanted = {
+        "user.name": "ana",
+        "source.user.domain": "CORP",
+        "event.duration": 125_000_000_000,
+        "source.bytes": 70,
+        "destination.bytes": 300,
+        "event.reason": "user request",
+        "event.action": "vpn-disconnected",
+    }
+    assert {name: row.get(name) for name in wanted} == wanted
+    lent = remote("RemoteAccess", 20274, *domain, *ids, "CORP\\ana", "VPN2-1", "10.60.8.21")
+    assert (lent["source.nat.ip"], lent["user.name"]) == ("10.60.8.21", "ana")
+
+
+def test_a_remote_access_event_of_too_few_parameters_is_an_event() -> None:
+    row = remote("RemoteAccess", 20272, "x")
+    assert row["event.action"] == "vpn-disconnected"
+    assert "event.duration" not in row
+
+
+@pytest.mark.parametrize("provider", ["ScreenConnect", "ScreenConnect Client (5c2f0e9a7b1d3344)"])
+@pytest.mark.parametrize(("code", "word", "kind"), [(100, "Connected", "start"), (0, "Disconnected", "end")])
+def test_who_screenconnect_let_in(provider: str, code: int, word: str, kind: str) -> None:
+    row = remote(provider, code, f"Oleg Remote {word}\n\nVersion: 23.8.6.8735\n")
+    assert (row["user.name"], row["event.type"][0]) == ("Oleg Remote", kind)
+
+
+def test_a_screenconnect_event_of_other_words_is_not_a_session() -> None:
+    row = remote("ScreenConnect Client (5c2f0e9a7b1d3344)", 0, "Service started successfully.")
+    assert "event.category" not in row
+
+
+def test_chrome_remote_desktop_says_where_a_client_is() -> None:
+    who = "oleg@mail.example/chromoting_ftl_1"
+    for params in (
+        (who, "198.51.100.77:60111", "10.20.0.15:22205", "", "direct"),
+        (f"Channel IP for client: {who} ip='198.51.100.77:60111' host_ip='10.20.0.15:22205' channel='' x.",),
+    ):
+        row = remote("chromoting", 4, *params)
+        assert (row["source.ip"], row["source.port"]) == ("198.51.100.77", 60111)
+        assert (row["destination.ip"], row["user.email"]) == ("10.20.0.15", "oleg@mail.example")
+        assert row["session.id"] == "chromoting_ftl_1"

@@ -4,8 +4,8 @@ A tool is a file of data beside this one (`anydesk.toml`): how its lines begin (
 (`kinds`), as regular expressions whose groups are named after the columns that they fill. Some groups are not
 columns: `stamp` (the time) and `offset` (its zone), `begin` and `finish` (of a session), `seconds` and
 `milliseconds` (how long it was), `body` (what the kinds are matched with), `who` (a person, as `user.*` and
-`source.user.*`) and `from` (where they come from, with or without a port). A kind may be of one `dataset`, or of
-one `logger` (the component that the head names).
+`source.user.*`) and `from` (where they come from, with or without a port). A kind may be of one
+`dataset`, or of one `logger` (the component that the head names).
 
 This package defines no sensor; the modules named after the tools do.
 """

@@ -8,8 +8,8 @@ import polars as pl
 
 _HELD: Final = 10_000  # sessions that may be open at once; a line's session is a number or a name
 _CARRIED: Final = (
-    "source.ip", "source.port", "source.address", "source.domain", "source.user.name", "source.user.full_name",
-    "source.user.id", "source.user.email", "user.name", "user.id", "user.email",
+    "source.ip", "source.port", "source.address", "source.domain", "source.user.name", "source.user.id",
+    "source.user.full_name", "source.user.email", "user.name", "user.id", "user.email",
 )  # fmt: skip
 
 

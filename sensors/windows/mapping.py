@@ -15,7 +15,18 @@ import polars as pl
 
 from sensors import ecs
 from sensors.losses import name_lost
-from sensors.windows import audited, devices, dns, meaning, powershell, processes, sysmon, values
+from sensors.windows import (
+    audited,
+    devices,
+    dns,
+    meaning,
+    powershell,
+    processes,
+    remote_access,
+    remote_tools,
+    sysmon,
+    values,
+)
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 
 if TYPE_CHECKING:
@@ -31,20 +42,12 @@ def mapped(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
 
     Fields that are there already are kept. Events whose time cannot be read are named in `source.unread`.
     """
-    frame = (
-        _provided(frame)
-        .with_columns(
-            pl.col("winlog.provider_name")
-            .replace_strict(tables().providers, default=0, return_dtype=pl.Int64)
-            .alias("_group"),
-        )
-        .with_columns(
-            (pl.col("_group") * SPAN + values.number(pl.col("winlog.event_id")).fill_null(0)).alias("_key"),
-        )
+    frame = _grouped(_provided(frame)).with_columns(
+        (pl.col("_group") * SPAN + values.number(pl.col("winlog.event_id")).fill_null(0)).alias("_key"),
     )
-    frame = _timed(frame, source)
+    frame = remote_tools.unpacked(_data(_timed(frame, source)))
     frame = meaning.described(frame)
-    frame = _data(powershell.unpacked(frame))
+    frame = remote_access.unpacked(powershell.unpacked(frame))
     frame = _writer(_fields(frame))
     for step in (sysmon.detailed, audited.detailed, dns.detailed, devices.detailed, processes.detailed):
         frame = step(frame)
@@ -64,6 +67,18 @@ def _provided(frame: pl.DataFrame) -> pl.DataFrame:
         r"^(Linux-Sysmon|Microsoft-Windows-Sysmon)/Operational$", 1
     )
     return frame.with_columns(pl.coalesce("winlog.provider_name", product).alias("winlog.provider_name"))
+
+
+def _grouped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Adds `_group`, the number of the provider's group; 0 for those that are not listed."""
+    known = tables()
+    groups = dict(known.providers)
+    for provider in frame["winlog.provider_name"].unique():
+        for begin, number in known.beginnings.items():
+            if provider is not None and provider.startswith(begin):
+                groups[provider] = number
+    group = pl.col("winlog.provider_name").replace_strict(groups, default=0, return_dtype=pl.Int64)
+    return frame.with_columns(group.alias("_group"))
 
 
 def _timed(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -171,7 +186,7 @@ def _raw(columns: list[str]) -> pl.Expr:
 
 
 def _column(datum: str) -> str:
-    return datum if datum.startswith("winlog.") else f"{EVENT_DATA}{datum}"
+    return datum if datum.startswith(("winlog.", "_")) else f"{EVENT_DATA}{datum}"
 
 
 def _related(frame: pl.DataFrame) -> pl.DataFrame:
@@ -186,7 +201,7 @@ def _related(frame: pl.DataFrame) -> pl.DataFrame:
             "user.name", "user.target.name", "user.effective.name", "user.changes.name", "source.user.name",
             "destination.user.name", "_asked",
         ),
-        "related.ip": ("source.ip", "destination.ip"),
+        "related.ip": ("source.ip", "source.nat.ip", "destination.ip"),
         "related.hosts": ("dns.question.name",),
     }  # fmt: skip
     lists = {"related.ip": ("dns.resolved_ip",), "related.hosts": ("_answered",)}

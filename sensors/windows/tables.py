@@ -38,6 +38,7 @@ class Tables:
     Attributes:
         groups: group's name → its number, from 1.
         providers: provider → number of its group.
+        beginnings: how providers begin whose names go on with a number of their own → number of their group.
         datasets: channel → `event.dataset`.
         events: one row an event: `key`, `category`, `type` (lists), `action`, `outcome`.
         defaults: the same by `group`, for events without a row.
@@ -52,6 +53,7 @@ class Tables:
 
     groups: dict[str, int]
     providers: dict[str, int]
+    beginnings: dict[str, int]
     datasets: dict[str, str]
     events: pl.DataFrame
     defaults: pl.DataFrame
@@ -75,6 +77,7 @@ def tables() -> Tables:
     return Tables(
         groups=groups,
         providers={provider: groups[name] for provider, name in raw["providers"].items()},
+        beginnings={begin: groups[name] for begin, name in raw["beginnings"].items()},
         datasets=raw["datasets"],
         events=_meanings(
             "key",
