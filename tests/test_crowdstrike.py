@@ -7,6 +7,7 @@ from json_sensors import broken
 from text_sensors import SAMPLES, Row, events, source_of
 
 from sensors import crowdstrike, schema
+from sensors.crowdstrike import fdr
 
 FOLDER = SAMPLES / "crowdstrike"
 FDR = (FOLDER / "fdr.ndjson").read_bytes()
@@ -43,7 +44,7 @@ def test_processes_and_connections_of_the_sensor() -> None:
 
 
 def test_logons_files_devices_and_names_of_tomorrow() -> None:
-    good, bad, file, usb, odd, host = rows_of("fdr.ndjson")[4:]
+    good, bad, file, usb, odd, host = rows_of("fdr.ndjson")[4:10]
     assert (good["user.email"], good["source.user.name"], good["source.ip"]) == (
         "maya@corp.example",
         "maya",
@@ -58,6 +59,28 @@ def test_logons_files_devices_and_names_of_tomorrow() -> None:
     assert usb["device.manufacturer"] == "ATEN"
     assert (odd["event.action"], odd["event.type"]) == ("NewEventOfTomorrow", ["info"])
     assert host["host.name"] == "ws-117"
+
+
+def test_names_of_the_dictionary_mean_what_it_says() -> None:
+    task, share, download, group, master = rows_of("fdr.ndjson")[10:]
+    assert (task["event.category"], task["event.type"]) == (["configuration"], ["creation"])
+    assert (task["source.ip"], task["event.outcome"]) == ("203.0.113.5", "success")  # where the machine is
+    assert (share["destination.domain"], share["event.type"]) == (
+        "files.corp.example",
+        ["connection", "start"],
+    )
+    assert "dns.question.name" not in share
+    assert download["url.full"] == "https://downloads.example/lfo/rules.bin"
+    assert (group["event.category"], group["user.id"]) == (["configuration", "iam"], "501")
+    assert group["observer.ip"] == group["related.ip"] == ["203.0.113.5", "203.0.113.6"]
+    assert (master["host.geo.city_name"], master["host.os.version"]) == ("Springfield", "Windows 11")
+
+
+def test_every_name_has_one_meaning() -> None:
+    table = fdr.names()
+    assert len(table["category"]) > 700
+    assert all(part.keys() == table["category"].keys() for part in table.values())
+    assert set(table["outcome"].values()) == {"", "success", "failure", "unknown"}
 
 
 def test_what_falcon_said() -> None:

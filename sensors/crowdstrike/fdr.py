@@ -10,30 +10,37 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from sensors import command_line, ecs
+from sensors.distinct import by_value
 from sensors.json_table import integer, text, time
+from sensors.listed import SEVERAL
 from sensors.mapping import address, first_rule, mail_domain, mailbox, only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PLATFORM: Final = {"Mac": "macos", "Lin": "linux", "Win": "windows", "iOS": "ios", "Android": "android"}
-_TRANSPORT: Final = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "41": "ipv6", "47": "gre"}
-_DIRECTION: Final = {"0": "outbound", "1": "inbound", "2": "unknown", "3": "unknown"}
-# https://www.iana.org/assignments/dns-parameters
-_QUERY: Final = {
-    "1": "A", "2": "NS", "5": "CNAME", "6": "SOA", "12": "PTR", "15": "MX", "16": "TXT", "28": "AAAA",
-    "33": "SRV", "64": "SVCB", "65": "HTTPS", "255": "ANY",
+# https://www.iana.org/assignments/protocol-numbers
+_TRANSPORT: Final = {
+    "0": "hopopt", "1": "icmp", "2": "igmp", "6": "tcp", "8": "egp", "17": "udp", "41": "ipv6", "47": "gre",
+    "50": "esp", "58": "ipv6-icmp", "112": "vrrp", "132": "sctp",
 }  # fmt: skip
+_DIRECTION: Final = {"0": "outbound", "1": "inbound", "2": "unknown", "3": "unknown"}
 _NO_HASH: Final = r"^0+$"
+_PARTS: Final = ("category", "type", "kind", "outcome")  # of meanings, as `names.toml` writes them
+_LISTED: Final = ("category", "type")
 FIELDS: Final = {
     "event.action": ("event_simpleName", "fdr_event_type", "EventType"),
     "event.id": "id",
     "event.reason": ("SubStatus", "Status"),
     "observer.serial_number": "aid",
     "observer.version": ("AgentVersion", "ConfigBuild"),
-    "host.name": ("ComputerName", "HostName"),
-    "host.hostname": ("ComputerName", "HostName"),
-    "host.os.version": ("OSVersionString", "OSVersion"),
+    "host.name": ("ComputerName", "HostName", "hostname"),
+    "host.hostname": ("ComputerName", "HostName", "hostname"),
+    "host.os.version": ("OSVersionString", "OSVersion", "Version"),
+    "host.geo.city_name": "City",
+    "host.geo.continent_name": "Continent",
+    "host.geo.country_name": "Country",
+    "host.geo.timezone": "Timezone",
     "host.domain": "MachineDomain",
     "process.entity_id": ("TargetProcessId", "ContextProcessId"),
     "process.parent.entity_id": "ParentProcessId",
@@ -43,7 +50,7 @@ FIELDS: Final = {
     "process.working_directory": "WorkingDirectory",
     "process.title": ("ServiceDisplayName", "WindowTitle"),
     "process.tty": "TtyName",
-    "user.id": ("UserSid", "UID", "RUID"),
+    "user.id": ("UID", "UserSid", "RUID"),
     "user.group.id": "GID",
     "user.email": "UserPrincipal",
     "user.target.id": "TargetUserSid",
@@ -52,14 +59,13 @@ FIELDS: Final = {
     "registry.key": "RegObjectName",
     "registry.value": "RegValueName",
     "registry.data.strings": "RegStringValue",
-    "dns.question.name": "DomainName",
-    "device.id": ("DeviceId", "DeviceInstanceId", "SensorId"),
+    "device.id": ("SensorId", "DeviceId", "DeviceInstanceId"),
     "device.manufacturer": ("DeviceManufacturer", "SystemManufacturer"),
     "device.model.name": ("DeviceProduct", "SystemProductName"),
     "device.serial_number": ("DeviceSerialNumber", "SystemSerialNumber"),
-    "url.full": "HttpUrl",
     "url.domain": "DownloadServer",
-    "url.path": "DownloadPath",
+    "server.address": "DownloadServer",
+    "server.domain": "DownloadServer",
     "network.iana_number": "Protocol",
     "crowdstrike.aid": "aid",
     "crowdstrike.cid": "cid",
@@ -83,6 +89,39 @@ def kinds() -> Mapping[str, Any]:
     return tomllib.loads((files("sensors.crowdstrike") / "kinds.toml").read_text("utf-8"))
 
 
+@cache
+def names() -> Mapping[str, Mapping[str, str]]:
+    """What events of known names are: part of the meaning → name → words (or none)."""
+    table = tomllib.loads((files("sensors.crowdstrike") / "names.toml").read_text("utf-8"))
+    told: dict[str, dict[str, str]] = {part: {} for part in _PARTS}
+    for meaning, listed in table.items():
+        for part, words in zip(_PARTS, meaning.split("|"), strict=True):
+            told[part] |= dict.fromkeys(listed.split(), words.strip())
+    return told
+
+
+def _meaning(name: pl.Expr) -> list[pl.Expr]:
+    """Category, type, kind and outcome by the whole name; of unknown names by what is in them."""
+
+    def told(part: str) -> pl.Expr:
+        dtype = pl.List(pl.String) if part in _LISTED else pl.String()
+        known, rules = names()[part], kinds()[part]
+
+        def chosen(one: pl.Expr) -> pl.Expr:
+            words = one.replace_strict(known, default=None, return_dtype=pl.String)
+            some = pl.when(words != "").then(words)
+            exact = some.str.split(" ") if part in _LISTED else some
+            return pl.when(words.is_not_null()).then(exact).otherwise(first_rule(one, rules))
+
+        return by_value(name, chosen, dtype)
+
+    named = name != ""
+    return [
+        told("kind").alias("event.kind"),
+        *(pl.when(named).then(told(part)).alias(f"event.{part}") for part in ("category", "type", "outcome")),
+    ]
+
+
 def _both(*names: str) -> tuple[str, ...]:
     return tuple(path for name in names for path in (name, f"event.{name}"))
 
@@ -99,8 +138,6 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
         return text(frame, *_both(*names))
 
     name = said("event_simpleName", "fdr_event_type").fill_null("")
-    named = name != ""
-    known = kinds()
     out = frame.select(
         "log.offset",
         "log.file.line",
@@ -111,10 +148,7 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("agent").alias("observer.type"),
         pl.lit("crowdstrike").alias("observer.vendor"),
         pl.lit("falcon").alias("observer.product"),
-        first_rule(name, known["kind"]).alias("event.kind"),
-        pl.when(named).then(first_rule(name, known["category"])).alias("event.category"),
-        pl.when(named).then(first_rule(name, known["type"])).alias("event.type"),
-        pl.when(named).then(first_rule(name, known["outcome"])).alias("event.outcome"),
+        *_meaning(name),
         said("event_platform").replace(_PLATFORM).alias("host.os.type"),
         *(
             said(*([names] if isinstance(names, str) else names)).alias(field)
@@ -138,7 +172,7 @@ def _related(out: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(pl.col("process.args").list.len().alias("process.args_count"))
     out = ecs.relations(
         out,
-        ip=("observer.first_ip", "source.ip", "destination.ip"),
+        ip=("~agents", "~source", "destination.ip"),
         user=("user.name", "user.full_name"),
         hosts=("host.name", "crowdstrike.LogonServer", "crowdstrike.ClientComputerName"),
         hash=(
@@ -149,7 +183,7 @@ def _related(out: pl.DataFrame) -> pl.DataFrame:
             "file.hash.sha1",
         ),
     )
-    return ecs.only(out.drop("observer.first_ip"), "crowdstrike")
+    return ecs.only(out, "crowdstrike")
 
 
 def _processes(frame: pl.DataFrame, name: pl.Expr) -> list[pl.Expr]:
@@ -163,9 +197,10 @@ def _processes(frame: pl.DataFrame, name: pl.Expr) -> list[pl.Expr]:
         image.alias("process.executable"),
         command_line.base_name(image).alias("process.name"),
         integer(frame, *_both("RawProcessId", "EtwRawProcessId")).alias("process.pid"),
-        integer(frame, *_both("ContextThreadId")).alias("process.thread.id"),
+        integer(frame, *_both("ContextThreadId", "EtwRawThreadId")).alias("process.thread.id"),
         integer(frame, *_both("ExitCode")).alias("process.exit_code"),
         time(frame, *_both("ProcessStartTime")).alias("process.start"),
+        time(frame, *_both("ProcessEndTime")).alias("process.end"),
         *(pl.when(~is_file).then(value).alias(f"process.hash.{kind}") for kind, value in real.items()),
         *(pl.when(is_file).then(value).alias(f"file.hash.{kind}") for kind, value in real.items()),
     ]
@@ -203,12 +238,17 @@ def _network(frame: pl.DataFrame, name: pl.Expr) -> list[pl.Expr]:
     source = pl.when(inward).then(far).otherwise(near)
     destination = pl.when(inward).then(near).otherwise(far)
     question = text(frame, *_both("RequestType"))
+    domain, shared = text(frame, *_both("DomainName")), name.str.starts_with("Smb")
     mac = command_line.mac(text(frame, *_both("PhysicalAddress", "MAC")))
+    agents = _addresses(text(frame, *_both("aip")))
+    # Where an event tells of no connection, it comes from where the machine and its person are.
+    alone = far.is_null() & near.is_null()
     return [
-        pl.when(agent.is_not_null()).then(pl.concat_list(agent)).alias("observer.ip"),
-        agent.alias("observer.first_ip"),
-        source.alias("source.ip"),
-        source.alias("source.address"),
+        agents.alias("observer.ip"),
+        agents.list.join(SEVERAL).alias("~agents"),
+        source.alias("~source"),
+        pl.coalesce(source, pl.when(alone).then(agent)).alias("source.ip"),
+        pl.coalesce(source, pl.when(alone).then(agent)).alias("source.address"),
         pl.when(inward).then(far_port).otherwise(near_port).alias("source.port"),
         destination.alias("destination.ip"),
         destination.alias("destination.address"),
@@ -217,14 +257,35 @@ def _network(frame: pl.DataFrame, name: pl.Expr) -> list[pl.Expr]:
         mac.alias("source.mac"),
         toward.alias("network.direction"),
         protocol.replace_strict(_TRANSPORT, default=None, return_dtype=pl.String).alias("network.transport"),
-        question.replace_strict(_QUERY, default=None, return_dtype=pl.String).alias("dns.question.type"),
+        pl.when(~shared).then(domain).alias("dns.question.name"),
+        pl.when(shared).then(domain).alias("destination.domain"),
+        question.replace_strict(kinds()["query"], default=None, return_dtype=pl.String).alias(
+            "dns.question.type"
+        ),
     ]
 
 
+def _addresses(value: pl.Expr) -> pl.Expr:
+    """The addresses of a text, divided by blanks, as a list."""
+    listed = value.str.split(" ").list.eval(address(pl.element())).list.drop_nulls()
+    return pl.when(listed.list.len() > 0).then(listed)
+
+
 def _files(frame: pl.DataFrame, name: pl.Expr) -> list[pl.Expr]:
-    about = text(frame, *_both("TargetFileName")).is_not_null()
-    kind = pl.when(name.str.starts_with("Directory")).then(pl.lit("dir")).otherwise(pl.lit("file"))
+    path = text(frame, *_both("TargetFileName"))
+    about = path.is_not_null()
+    folder = name.str.contains("Directory", literal=True) | path.str.contains(r"[\\/]$")
+    kind = pl.when(folder).then(pl.lit("dir")).otherwise(pl.lit("file"))
+    download = text(frame, *_both("DownloadPath"))
+    server, port = text(frame, *_both("DownloadServer")), text(frame, *_both("DownloadPort"))
+    asked = download.str.replace("^/?", "/")
+    scheme = pl.when(port == "443").then(pl.lit("https")).when(port.is_not_null()).then(pl.lit("http"))
+    whole = pl.concat_str(scheme, pl.lit("://"), server, asked)
     return [
+        pl.coalesce(text(frame, *_both("HttpUrl")), whole).alias("url.full"),
+        whole.alias("url.original"),
+        asked.alias("url.path"),
+        pl.when(server.is_not_null()).then(scheme).alias("url.scheme"),
         integer(frame, *_both("Size")).alias("file.size"),
         pl.when(about).then(kind).alias("file.type"),
         text(frame, *_both("SourceFileName")).alias("crowdstrike.SourceFileName"),
