@@ -94,6 +94,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("authentik").alias("observer.vendor"),
         pl.lit("authentik").alias("observer.product"),
         model.alias("~of_user"),
+        *(
+            text(frame, f"user.on_behalf_of.{part}").alias(f"~behalf_{part}")
+            for part in ("email", "pk", "username")
+        ),
     )
     domain = shaped["url.domain"]
     return (
@@ -103,9 +107,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
             pl.when("~of_user").then("user.target.name").alias("user.target.name"),
             pl.col("process.pid").cast(pl.Int64, strict=False),
             related(["source.ip"]).alias("related.ip"),
-            related(["user.email", "user.id", "user.name"]).alias("related.user"),
+            related(
+                ["user.email", "~behalf_email", "~behalf_pk", "~behalf_username", "user.id", "user.name"]
+            ).alias("related.user"),
         )
-        .drop("~of_user")
+        .drop("~of_user", "~behalf_email", "~behalf_pk", "~behalf_username")
     )
 
 

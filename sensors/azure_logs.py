@@ -40,6 +40,8 @@ DATASETS: Final = {
     r"(?i)^provisioninglogs$": "azure.provisioning",
     r"(?i)^microsoftgraphactivitylogs$": "azure.graphactivitylogs",
 }
+# What a guest's own address is written before: its domain is the host's, its name no mailbox there.
+GUEST: Final = "(?i)#EXT#@"
 NESTED: Final = ("identity", "InitiatedBy", "Claims", "Authorization")
 _CATEGORY_NAMES: Final = [re.compile(pattern) for pattern in DATASETS]
 
@@ -183,7 +185,10 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(dataset(frame).alias("~dataset"))
     target = _with_targets(frame)
     frame = frame.with_columns(target)
-    login = text(frame, *_LOGIN)
+    # An account of another provider that claims name with it: `live.com#someone@example.org`.
+    login = text(frame, *_LOGIN).str.replace(r"^[a-z]+\.com#", "")
+    guest = login.str.contains(GUEST).fill_null(value=False)
+    mail = pl.when(login.str.contains("@") & ~guest).then(login)
     called = text(frame, "callerIpAddress", *_at("ipAddress"))
     told = text(frame, *_at("initiatedBy.user.ipAddress"))
     ip = pl.coalesce(address(called), pl.when(~told.is_in(list(NOWHERE))).then(address(told)))
@@ -203,12 +208,13 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
             for name, fields in OWN.items()
             for value in mapped(frame, fields)
         ),
-        *who("user", name=mailbox(login), email=pl.when(login.str.contains("@")).then(login)),
-        mail_domain(login).alias("user.domain"),
+        *who("user", name=pl.when(guest).then(login).otherwise(mailbox(login)), email=mail),
+        pl.when(~guest).then(mail_domain(login)).alias("user.domain"),
         pl.when(graph).then(text(frame, "properties.userId")).alias("client.user.id"),
         pl.coalesce(called, told).alias("source.address"),
         ip.alias("source.ip"),
         ip.alias("client.ip"),
+        port(called).alias("source.port"),
         agent.alias("user_agent.original"),
         text(frame, *_at("location.city")).alias("source.geo.city_name"),
         text(frame, *_at("location.state")).alias("source.geo.region_name"),
@@ -216,6 +222,7 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
         number(frame, *_at("location.geoCoordinates.latitude")).alias("source.geo.location.lat"),
         number(frame, *_at("location.geoCoordinates.longitude")).alias("source.geo.location.lon"),
         pl.when(graph).then(text(frame, "location")).alias("cloud.region"),
+        pl.when(graph).then(text(frame, "location")).alias("destination.geo.region_name"),
         pl.when(graph).then(text(frame, "properties.requestUri")).alias("url.original"),
         *_targets(frame),
     )
@@ -228,12 +235,21 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def port(value: pl.Expr) -> pl.Expr:
+    """The port that some services write after the address: `203.0.113.7:1024`, `[2001:db8::1]:1024`."""
+    return value.str.extract(r"^(?:\[[^\]]+\]|[\d.]+):(\d{1,5})$", 1).cast(pl.Int64)
+
+
 def _when(frame: pl.DataFrame) -> pl.Expr:
-    """The time; identity protection writes `8/22/2022 6:07:16 PM`, in UTC."""
-    american = text(frame, "time").str.to_datetime("%m/%d/%Y %I:%M:%S %p", time_unit="us", strict=False)
+    """The time; some logs write `8/22/2022 6:07:16 PM` or `8/22/2022 18:07:16 +00:00`, in UTC."""
+    said = text(frame, "time").str.strip_suffix(" +00:00")
+    american = [
+        said.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        for form in ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%Y-%m-%dT%k:%M:%S%.fZ")
+    ]
     return pl.coalesce(
         time(frame, "time", "TimeGenerated"),
-        american.dt.replace_time_zone("UTC"),
+        *american,
         time(frame, *_at("activityDateTime"), *_at("detectedDateTime")),
     )
 

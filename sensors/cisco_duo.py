@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _TRUST = "surfaced_auth."
 FIELDS: Final = {
     "event.id": ("txid", "activity_id", "telephony_id", "surfaced_auth.txid", "sekey"),
-    "event.reason": ("reason", "surfaced_auth.reason"),
     "user_agent.name": ("access_device.browser", "surfaced_auth.access_device.browser"),
     "user_agent.version": ("access_device.browser_version", "surfaced_auth.access_device.browser_version"),
     "user_agent.os.name": ("access_device.os", "surfaced_auth.access_device.os"),
@@ -75,6 +74,7 @@ FIELDS: Final = {
     "cisco.duo.actor.type": "actor.type",
     "cisco.duo.target.type": "target.type",
 }  # fmt: skip
+REASON: Final = ("reason", "surfaced_auth.reason")
 _TIMES: Final = ("timestamp", "ts", "isotimestamp", "surfaced_timestamp")
 _USER: Final = ("user.name", "username", "actor.name", "surfaced_auth.user.name")
 _USER_ID: Final = ("user.key", "actor.key", "surfaced_auth.user.key")
@@ -93,22 +93,21 @@ CATEGORY: Final = {
         "configuration",
     ),
 }
-TYPE: Final = {
-    r"^admin_login": ("admin", "start"),
-    r"^admin_(?:activate|login|lockout|factor|reactivat)": ("admin",),
-    r"^admin_(?:creat|add|invite)": ("admin", "creation"),
-    r"^admin_(?:delet|remov|pending_delet)": ("admin", "deletion"),
-    r"^admin_": ("admin", "change"),
-    r"^group_(?:creat|add)": ("group", "creation"),
-    r"^group_(?:delet|remov)": ("group", "deletion"),
-    r"^group_": ("group", "change"),
-    rf"^(?:{_OF_USERS})_(?:\w+_)?(?:delet|remov)": ("user", "deletion"),
-    r"^user_(?:creat|add|import|provision|enroll|adaccount|self_enroll)": ("user", "creation"),
-    rf"^(?:{_OF_USERS})_": ("user", "change"),
-    r"_(?:create|add)$": ("creation",),
-    r"_(?:delete|remove)$": ("deletion",),
-    r"_(?:update|set|regenerate|edit)": ("change",),
-}  # fmt: skip
+# `event.type`: first what an act is about (an administrator's own account, a group or policy, a user), then
+# what was done to it. A login is one word.
+ABOUT: Final = {
+    r"^admin_login": "admin,start",
+    r"^(?:activation_\w+_link$|admin_|adminapi_)": "admin",
+    r"^(?:group_|policy_|integration_group_policy_)": "group",
+    r"^(?:user|bypass|phone|token|webauthn|u2f|credential)_": "user",
+    r"^(?:(?:ad|azure)_sync_by_user_|openldap_sync_(?:by_user_)?begin)": "user",
+    r".": "info",
+}
+DONE: Final = {
+    r"create|^user_(?:add|import|provision|self_enroll)$": "creation",
+    r"update": "change",
+    r"delete": "deletion",
+}
 _RESULT: Final = {
     r"^(?i:success|allow)": "success",
     r"^(?i:den|fail|fraud|error|block)": "failure",
@@ -219,12 +218,13 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .when(kind == _OFFLINE)
         .then(pl.lit(["iam"], pl.List(pl.String)))
         .alias("event.category"),
-        pl.when(admin).then(first_rule(ruled, TYPE)).when(auth).then(pl.lit(["info"], pl.List(pl.String)))
+        pl.when(admin).then(_type(action)).when(auth).then(pl.lit(["info"], pl.List(pl.String)))
         .alias("event.type"),
         action.alias("event.action"),
         pl.when(admin).then(pl.coalesce(result, first_rule(action, _FAILED))).otherwise(result)
         .alias("event.outcome"),
         *mapped(frame, FIELDS),
+        pl.coalesce(text(frame, *REASON), pl.when(kind == _ADMIN).then(_free(frame))).alias("event.reason"),
         *_names(frame),
         ip.alias("source.ip"),
         port.alias("source.port"),
@@ -244,10 +244,25 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     return ecs.only(events, "cisco")
 
 
+def _type(action: pl.Expr) -> pl.Expr:
+    """`event.type` of what administrators and users did."""
+    words = pl.concat_str(
+        first_rule(action, ABOUT), first_rule(action, DONE), separator=",", ignore_nulls=True
+    )
+    return pl.when(action.is_not_null()).then(words).str.split(",")
+
+
+def _free(frame: pl.DataFrame) -> pl.Expr:
+    """The description of an act where it is a sentence, not an object."""
+    said = text(frame, "description")
+    return pl.when(~said.str.contains(r"^\s*[{\[]")).then(said)
+
+
 def _names(frame: pl.DataFrame) -> list[pl.Expr]:
     """The person under `user` and `source.user`, and whom an administrator acted on."""
     name = text(frame, *_USER)
-    email = text(frame, "email", "surfaced_auth.email", "actor.details.email")
+    own = pl.when(text(frame, "action") == "admin_self_activate").then(text(frame, "description.email"))
+    email = pl.coalesce(text(frame, "email", "surfaced_auth.email", "actor.details.email"), own)
     email = pl.coalesce(email, pl.when(name.str.contains(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")).then(name))
     groups = texts(frame, "user.groups").list.join(", ")
     target = pl.when(pl.col("~kind") == _ADMIN).then(text(frame, "object"))

@@ -174,6 +174,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """Sign-ins, shredded, as ECS."""
     login = text(frame, *_at("userPrincipalName"))
     ip = address(text(frame, *_at("ipAddress"), "callerIpAddress"))
+    guest = login.str.contains(azure_logs.GUEST).fill_null(value=False)
     failed = integer(frame, *_ERROR) != 0
     located = (number(frame, *_LATITUDE) != 0) | (number(frame, *_LONGITUDE) != 0)
     country = text(frame, *_COUNTRY)
@@ -193,12 +194,13 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .alias("event.reason"),
         *mapped(frame, FIELDS),
         *mapped(frame, {f"{_PROPERTIES}.{name}": _at(key) for name, key in PROPERTIES.items()}),
-        mailbox(login).alias("user.name"),
-        mail_domain(login).alias("user.domain"),
-        pl.when(login.str.contains("@")).then(login).alias("user.email"),
+        pl.when(guest).then(login).otherwise(mailbox(login)).alias("user.name"),
+        pl.when(~guest).then(mail_domain(login)).alias("user.domain"),
+        pl.when(~guest & login.str.contains("@")).then(login).alias("user.email"),
         ip.alias("source.address"),
         ip.alias("source.ip"),
         ip.alias("client.ip"),
+        azure_logs.port(text(frame, "callerIpAddress", *_at("ipAddress"))).alias("source.port"),
         text(frame, *_CITY).alias("source.geo.city_name"),
         text(frame, *_STATE).alias("source.geo.region_name"),
         country.str.extract("^([A-Za-z]{2})$", 1).str.to_uppercase().alias("source.geo.country_iso_code"),

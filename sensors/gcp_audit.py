@@ -83,6 +83,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     first, last = (
         (text(frame, f"operation.{end}") == "true").fill_null(value=False) for end in ("first", "last")
     )
+    long = pl.any_horizontal(text(frame, f"operation.{part}").is_not_null() for part in ("id", "producer"))
     path = text(frame, "protoPayload.resourceName").str.extract(r"/objects/(.+)$", 1)
     events = frame.select(
         "log.offset",
@@ -97,7 +98,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("gcp.audit").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         text(frame, "logName").str.extract(r"(?:%2F|/)([^/%]+)$", 1).alias("event.provider"),
-        *_meaning(method, checked, denied, first, last),
+        *_meaning(method, checked, denied, first, last, long),
         pl.when(denied | (code.fill_null(0) != 0))
         .then(pl.lit("failure"))
         .when(checked | code.is_not_null())
@@ -126,11 +127,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _meaning(
-    method: pl.Expr, checked: pl.Expr, denied: pl.Expr, first: pl.Expr, last: pl.Expr
+    method: pl.Expr, checked: pl.Expr, denied: pl.Expr, first: pl.Expr, last: pl.Expr, long: pl.Expr
 ) -> list[pl.Expr]:
     """Category and type: of the operation's beginning or end, of the permission's check, of the method."""
     category = pl.concat_list(
-        pl.when(first ^ last).then(words("session")).otherwise(words()),
+        pl.when((first ^ last) | (long & ~first & ~last)).then(words("session")).otherwise(words()),
         pl.when(checked).then(words("network", "configuration")).otherwise(words()),
         pl.coalesce(told_by(method, CATEGORY), words()),
     )

@@ -175,7 +175,7 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(by_admin).then(pl.lit("admin")).otherwise(pl.lit("login")).alias("keycloak.event_type"),
     ).with_columns(
         ecs.related(["source.ip"]).alias("related.ip"),
-        ecs.related(["user.id", "user.target.id", "user.name"]).alias("related.user"),
+        ecs.related(["user.id", "user.target.id"]).alias("related.user"),
         ecs.related(["url.domain"]).alias("related.hosts"),
     )
 

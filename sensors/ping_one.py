@@ -46,7 +46,7 @@ FIELDS: Final = {
 }
 CATEGORY: Final = {
     "configuration": r"created|deleted|updated|access_allowed",
-    "authentication": r"password\.check_|authentication|sign_?on|session|mfa|otp|flow",
+    "authentication": r"password\.check_|authentication\.|sign_?on\.|session\.",
     "email": r"email",
 }
 TYPE: Final = {

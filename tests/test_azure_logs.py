@@ -26,12 +26,16 @@ def test_each_log_is_a_dataset(source: MakeSource) -> None:
         ("azure.identity_protection", ["threat"], None, "milo.brandt@corp.example", "198.51.100.42"),
         ("azure.provisioning", ["iam"], "success", None, None),
         ("azure.graphactivitylogs", ["web"], None, None, "198.51.100.60"),
+        ("azure.identity_protection", ["threat"], None, None, "203.0.113.9"),
     ]
+    guest = rows[5]
+    assert times(rows)[5] == "2026-03-02T13:37:05"
+    assert (guest["user.name"], guest["source.port"]) == ("ola_example.org#EXT#@corp.example", 50112)
     assert times(rows)[2] == "2026-03-02T18:07:16"
 
 
 def test_what_was_done_to_whom(source: MakeSource) -> None:
-    activity, audit, risk, provisioning, graph = events(entra.SENSOR, source(SAMPLE.read_bytes()))
+    activity, audit, risk, provisioning, graph, _ = events(entra.SENSOR, source(SAMPLE.read_bytes()))
     assert activity["user.full_name"] == "Dana Okafor"
     assert activity["azure.activitylogs.identity.authorization.evidence.role"] == "Owner"
     wanted: dict[str, object] = {

@@ -65,9 +65,10 @@ def test_acts_of_administrators(source: MakeSource) -> None:
         (["authentication", "iam"], ["admin", "start"], None),
         (["authentication", "iam"], ["admin", "start"], None),
         (["iam"], ["user", "change"], "dwhitlock"),
-        (["iam"], ["user", "change"], "dwhitlock"),
-        (["configuration"], ["change"], "NYC VPN"),
+        (["iam"], ["user", "creation"], "dwhitlock"),
+        (["configuration"], ["info", "change"], "NYC VPN"),
     ]
+    assert rows[8]["event.reason"] == "free text"
     assert rows[6]["user.changes.email"] == "dean@corp.example"
 
 
@@ -101,3 +102,29 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, content
     made = source(content)
     height = sum(schema.conform(frame).height for frame in cisco_duo.SENSOR.read(made))
     assert height + sum(unread.count for unread in made.unread) >= 1
+
+
+def test_what_an_act_is_about_and_what_was_done(source: MakeSource) -> None:
+    wanted = {
+        "admin_factor_restrictions_update": ["admin", "change"],
+        "admin_activation_create": ["admin", "creation"],
+        "admin_reset_password": ["admin"],
+        "activation_delete_link": ["admin", "deletion"],
+        "integration_group_policy_add": ["group"],
+        "policy_delete": ["group", "deletion"],
+        "phone_associate": ["user"],
+        "user_pending_delete": ["user", "deletion"],
+        "ad_sync_by_user_begin": ["user"],
+        "ad_sync_failed": ["info"],
+        "hardtoken_create": ["info", "creation"],
+        "integration_skey_view": ["info"],
+    }
+    base = {
+        "isotimestamp": "2026-10-05T14:07:00+00:00",
+        "timestamp": 1791209220,
+        "username": "Rosa",
+        "object": None,
+    }
+    lines = "\n".join(json.dumps(base | {"action": action, "description": None}) for action in wanted)
+    rows = events(cisco_duo.SENSOR, source(lines))
+    assert {row["event.action"]: row["event.type"] for row in rows} == wanted

@@ -38,7 +38,13 @@ def test_every_application_and_every_event_of_an_activity(source: MakeSource) ->
         (14, "google_workspace.a_new_one", "unheard_of", None),
         (15, "google_workspace.token", "revoke", ["info", "user", "deletion"]),
         (16, "google_workspace.alert", "Google identity", ["info"]),
+        (17, "google_workspace.alert", "Gmail phishing", ["info"]),
+        (18, "google_workspace.alert", "Sensitive Admin Action", ["info"]),
     ]
+    phishing, reset = rows[-2:]
+    assert (phishing["user.name"], phishing["user.domain"]) == ("Payroll Desk", "corp.example")
+    assert (phishing["source.ip"], phishing["event.category"][0]) == ("198.51.100.99", "email")
+    assert reset["related.user"] == ["rosa", "rosa@corp.example"]
     assert times(rows)[0] == "2026-10-05T15:58:12"
 
 

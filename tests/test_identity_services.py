@@ -145,9 +145,11 @@ def test_jumpcloud(source: MakeSource) -> None:
         ("sso_auth", ["authentication"], "success", "dean.whitlock"),
         ("radius_auth_attempt", ["authentication"], "failure", "dean.whitlock"),
         ("login_attempt", ["authentication"], "success", "dean"),
-        ("user_create", ["iam"], None, "rosa@corp.example"),
-        ("something_new", None, None, "dean.whitlock"),
+        ("user_create", ["iam"], "unknown", "rosa@corp.example"),
+        ("something_new", None, "unknown", "dean.whitlock"),
+        ("user_unlocked", ["iam"], "unknown", "dean.other"),
     ]
+    has(rows[6], source__user__name="dean.whitlock", source__ip="198.51.100.7", client__ip="203.0.113.77")
     has(rows[0], user_agent__name="Chrome", source__geo__country_iso_code="US")
     has(rows[1], service__name="Payroll")
     has(rows[3], host__hostname="DESKTOP-7Q2LM0", process__name="sshd", source__ip="203.0.113.77")

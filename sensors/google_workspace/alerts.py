@@ -8,7 +8,7 @@ import polars as pl
 
 from sensors.ecs import related
 from sensors.json_table import json, mapped, objects, text, time
-from sensors.mapping import mail_domain, mailbox
+from sensors.mapping import address, mail_domain, mailbox
 
 FIELDS: Final = {
     "event.action": "source",
@@ -36,7 +36,10 @@ def alerts(frame: pl.DataFrame) -> pl.DataFrame:
     entity = text(frame, "data.maliciousEntity.entity.emailAddress")
     sender = text(frame, "data.maliciousEntity.fromHeader")
     messages = objects(frame, "data.messages", "messageId", "subjectText", "recipient", "md5HashSubject")
-    login = text(frame, "data.loginDetails.ipAddress")
+    login = address(text(frame, "data.loginDetails.ipAddress"))
+    sent_from = address(text(frame, "data.sourceIp"))
+    named = text(frame, "data.maliciousEntity.entity.displayName")
+    domain = text(frame, "data.domain", "data.domainId.customerPrimaryDomain")
     frame = frame.with_columns(messages.alias("~messages"))
     part = pl.element().struct
     mail = pl.coalesce(text(frame, "data.actorEmail"), text(frame, "data.email"), entity)
@@ -65,11 +68,13 @@ def alerts(frame: pl.DataFrame) -> pl.DataFrame:
         .list.unique(maintain_order=True)
         .alias("email.to.address"),
         sender.alias("email.sender.address"),
-        login.alias("source.ip"),
-        mailbox(mail).alias("user.name"),
-        mail_domain(mail).alias("user.domain"),
+        pl.coalesce(sent_from, login).alias("source.ip"),
+        login.alias("~login"),
+        pl.coalesce(named, mailbox(mail)).alias("user.name"),
+        pl.coalesce(domain, mail_domain(mail)).alias("user.domain"),
         pl.coalesce(mail, people.list.first()).alias("user.email"),
     )
     return events.with_columns(
-        related(["source.ip"]).alias("related.ip"), related(["user.name"]).alias("related.user")
-    )
+        related(["source.ip", "~login"]).alias("related.ip"),
+        related(["user.name", "source.user.email"]).alias("related.user"),
+    ).drop("~login")
