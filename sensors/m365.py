@@ -105,6 +105,11 @@ _TYPES: Final = {
     "deletion": r"^(File|Folder)(Deleted|Recycled)|^Delete (user|group)|^GroupDeletion",
     "creation": r"^(File|Folder)(Uploaded|Created|Copied|SyncUp)|^Add (user|group)\b|^(Team|Group)Creat",
 }
+_SETTINGS = (
+    r"^(ComplianceSettingChanged|Network(Security)?ConfigurationUpdated|SoftDeleteSettingsUpdated"
+    r"|ProcessProfileFields|SupervisorAdminToggled)$"
+)
+_SUSPENDED = r"^(NetworkSecurityConfigurationUpdated|NetworkUserSuspended|UserSuspension)$"
 _CSV_DATA = r'"(\{(?:[^"]|"")*\})"'
 _HEADER = re.compile(r'^[^{\n]*"?\bAuditData\b', re.IGNORECASE)
 # A host with its address in brackets; an address in brackets, or bare, with or without a port.
@@ -244,17 +249,20 @@ def _kinds(frame: pl.DataFrame) -> list[pl.Expr]:
     logon = code == "AzureActiveDirectoryStsLogon"
     dlp = code.is_in(["ComplianceDLPSharePoint", "ComplianceDLPExchange"])
     alert = code == "SecurityComplianceAlerts"
+    settings = action.str.contains(_SETTINGS)
     accounts = action.str.contains(_ACCOUNTS)
     group = accounts & action.str.contains("(?i)group|Team|Member")
     category = {
         "web": always,
         "file": dlp | action.str.contains(_FILE_OPERATION),
         "authentication": logon,
-        "iam": accounts,
+        "iam": accounts | action.str.contains(_SUSPENDED),
+        "configuration": settings,
     }
     types = {"info": always, "start": logon, "group": group, "user": accounts & ~group}
     named = {kind: action.str.contains(pattern) for kind, pattern in _TYPES.items()}
     named["access"] |= logon | dlp
+    named["change"] |= settings
     status = text(frame, "ResultStatus")
     excepted = json_table.json(frame, "ExceptionInfo").is_not_null() | action.str.contains("Undo$")
     blocked = dlp & ~excepted & text(frame, "PolicyDetails").str.contains("BlockAccess", literal=True)

@@ -198,3 +198,20 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, content
     made = source(content)
     height = sum(schema.conform(frame).height for frame in m365.SENSOR.read(made))
     assert height + sum(unread.count for unread in made.unread) >= 1
+
+
+def test_settings_and_suspensions(source: MakeSource) -> None:
+    head = '{"CreationTime":"2026-10-05T09:00:00","OrganizationId":"b86ab9d4","UserType":0,'
+    setting = (
+        f'{head}"Operation":"ComplianceSettingChanged","RecordType":14,"Workload":"SharePoint",'
+        '"UserId":"a@b.example"}'
+    )
+    suspended = (
+        f'{head}"Operation":"UserSuspension","RecordType":22,"Workload":"Yammer","UserId":"a@b.example"}}'
+    )
+    changed, iam = events(m365.SENSOR, source(f"{setting}\n{suspended}\n".encode()))
+    assert (changed["event.category"], changed["event.type"]) == (
+        ["web", "configuration"],
+        ["info", "change"],
+    )
+    assert iam["event.category"] == ["web", "iam"]
