@@ -12,7 +12,7 @@ PROGRAMS: Final = (
     "filterlog", "php-fpm", "openvpn", "charon", "dhcpd", "dhcp6c", "dhclient", "unbound", "haproxy", "nginx",
     "squid-1", "squid", "lighttpd", "configd.py", "check_reload_status", "dpinger", "logportalauth", "radvd",
     "miniupnpd", "audit", "kea-dhcp4", "kea-dhcp6", "dnsmasq", "ntpd", "syslogd", "sshguard",
-    "php", "php_cgi",
+    "php", "php_cgi", "radiusd", "googleauth",
     "dhcp6relay", "snort", "suricata", "hostapd", "l2tps", "pptps", "poes", "rc.gateway_alarm",
 )  # fmt: skip
 _NAMES = "|".join(map(re.escape, PROGRAMS))

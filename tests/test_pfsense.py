@@ -54,6 +54,26 @@ def test_opnsense_says_who_it_is() -> None:
     assert (rows[1]["user.name"], rows[1]["event.outcome"]) == ("root", "success")
 
 
+def test_programs_of_packages() -> None:
+    """FreeRADIUS, Snort, HAProxy's other lines, a refusal by Squid, what sshd's PAM says, one-time passwords."""
+    radius, wrong, alert, connected, failed, refused, pam, code = events(SENSOR, SYSTEM)[24:]
+    assert (radius["user.name"], radius["source.ip"], radius["event.outcome"]) == (
+        "ann.lee",
+        "198.51.100.4",
+        "success",
+    )
+    assert (wrong["user.name"], wrong["event.outcome"], wrong["event.reason"]) == (
+        "bob.ray",
+        "failure",
+        "mschap: wrong answer",
+    )
+    assert (alert["event.kind"], alert["rule.id"], alert["network.transport"]) == ("alert", "31", "tcp")
+    assert (connected["destination.ip"], connected["destination.port"]) == ("10.20.0.5", 443)
+    assert failed["event.reason"] == "SSL handshake failure"
+    assert refused["event.outcome"] == pam["event.outcome"] == code["event.outcome"] == "failure"
+    assert (pam["user.name"], code["user.name"]) == ("admin", "ann.lee")
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken_lines(sample_lines("pfsense")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:

@@ -28,9 +28,14 @@ _PROGRAMS: Final = {
     "dhclient": "dhcp", "unbound": "unbound", "php-fpm": "php", "php": "php", "php_cgi": "php",
     "audit": "php",
     "logportalauth": "portal", "haproxy": "haproxy", "squid-1": "squid", "squid": "squid", "sshd": "sshd",
+    "sshd-session": "sshd", "radiusd": "radiusd", "sudo": "sudo", "snort": "snort",
+    "googleauth": "google", "google-authenticator": "google",
 }  # fmt: skip
 _PROTOCOLS: Final = {"openvpn": "openvpn", "charon": "ipsec", "dhcp": "dhcp", "unbound": "dns", "sshd": "ssh"}
-_CATEGORIES: Final = {"php": "web", "haproxy": "web", "squid": "web", "sshd": "authentication"}
+_CATEGORIES: Final = {
+    "php": "web", "haproxy": "web", "squid": "web", "sshd": "authentication",
+    "radiusd": "authentication", "google": "authentication", "sudo": "process",
+}  # fmt: skip
 _LINE = re.compile(
     r"(?:^|\s)\(?(?:" + "|".join(map(re.escape, pfsense_lines.PROGRAMS)) + r"|sshd)\)?(?:\[\d+\])?:? "
 )
@@ -39,6 +44,7 @@ _SIXTH = (
     r"sending|picking|reusing|add|remove)"
 )
 _MAC: Final = "source.mac"
+_REFUSED: Final = 400  # the first status of HTTP that is no success
 
 
 class PfSense:
@@ -104,6 +110,7 @@ def _named(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         "destination.address", "haproxy_date", "milliseconds", "url.original", "url.path", _MAC,
         "client.port", "source.port",
         "event.action", "network.type", "network.transport", "client.domain", "client.mac",
+        "http.response.status_code", "event.outcome",
     )  # fmt: skip
     group = pl.col("group")
     dhcp = group == "dhcp"
@@ -113,7 +120,10 @@ def _named(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         pl.coalesce(pl.col("source.port").cast(pl.String), "client.port").alias("source.port"),
         pl.coalesce("event.action", _action()).alias("event.action"),
         pl.col(_MAC).str.to_uppercase().str.replace_all(":", "-", literal=True),
-        pl.when(dhcp).then(pl.lit("udp")).otherwise("network.transport").alias("network.transport"),
+        pl.when(dhcp)
+        .then(pl.lit("udp"))
+        .otherwise(pl.col("network.transport").str.to_lowercase())
+        .alias("network.transport"),
         _protocol().alias("network.protocol"),
     )
     address = pl.coalesce("source.address", "destination.address")
@@ -121,6 +131,8 @@ def _named(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     fourth = pl.when(address.str.contains(r"^[0-9.]+$")).then(pl.lit("ipv4"))
     category = group.replace_strict(_CATEGORIES, default="network", return_dtype=pl.String)
     milliseconds = pl.col("milliseconds").cast(pl.Int64, strict=False)
+    status = pl.col("http.response.status_code").cast(pl.Int64, strict=False)
+    answered = pl.when(status >= _REFUSED).then(pl.lit("failure")).when(status > 0).then(pl.lit("success"))
     frame = frame.with_columns(
         pl.when(dhcp).then(_MAC).alias("client.mac"),
         pl.coalesce("network.type", version, fourth).alias("network.type"),
@@ -132,6 +144,7 @@ def _named(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         pl.col("app").alias("event.provider"),
         pl.col("pid").alias("process.pid"),
         (milliseconds * 1_000_000).alias("event.duration"),
+        pl.coalesce("event.outcome", answered).alias("event.outcome"),
         pl.coalesce("event.category", pl.concat_list(category)).alias("event.category"),
     )
     return _proxied(frame, source)
