@@ -55,7 +55,7 @@ def test_opnsense_says_who_it_is() -> None:
 
 
 def test_programs_of_packages() -> None:
-    """FreeRADIUS, Snort, HAProxy's other lines, a refusal by Squid, what sshd's PAM says, one-time passwords."""
+    """FreeRADIUS, Snort, HAProxy's other lines, a refusal by Squid, PAM, one-time passwords."""
     radius, wrong, alert, connected, failed, refused, pam, code = events(SENSOR, SYSTEM)[24:]
     assert (radius["user.name"], radius["source.ip"], radius["event.outcome"]) == (
         "ann.lee",
