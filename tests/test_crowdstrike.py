@@ -84,7 +84,7 @@ def test_every_name_has_one_meaning() -> None:
 
 
 def test_what_falcon_said() -> None:
-    start, end, login, audit, detection, wall, ticks, identity = rows_of("falcon.json")
+    start, end, login, audit, detection, wall, ticks, identity = rows_of("falcon.json")[:8]
     assert (start["event.type"], end["event.type"]) == (["start"], ["end"])
     assert end["session.id"] == start["session.id"]
     assert (login["event.outcome"], login["source.ip"], login["event.category"]) == (
@@ -97,6 +97,48 @@ def test_what_falcon_said() -> None:
     assert (wall["source.ip"], wall["event.type"]) == ("198.51.100.9", ["start", "connection", "denied"])
     assert ticks["event.created"].year == 2026
     assert (identity["user.domain"], identity["user.name"]) == ("CORP", "dean")
+
+
+def test_rarer_events_of_falcon() -> None:
+    roles, api, xdr, leak, cloud = rows_of("falcon.json")[8:]
+    assert (roles["event.type"], roles["event.outcome"]) == (["user", "change"], "unknown")
+    assert (api["event.category"], api["event.type"], api["event.outcome"]) == (
+        ["api"],
+        ["denied"],
+        "failure",
+    )
+    assert (
+        api["event.action"],
+        api["source.ip"],
+        api["http.response.status_code"],
+        api["event.duration"],
+    ) == (
+        "DownloadSensor",
+        "203.0.113.9",
+        403,
+        1_500_000,
+    )
+    assert (xdr["event.action"], xdr["related.user"]) == ("xdr-detection", ["dean", "maya"])
+    assert xdr["related.ip"] == ["192.0.2.17", "198.51.100.9"]
+    assert (xdr["@timestamp"] - xdr["event.start"]).total_seconds() == 0
+    assert (leak["event.kind"], leak["event.category"], leak["event.outcome"]) == (
+        "alert",
+        ["malware"],
+        "failure",
+    )
+    assert (leak["event.action"], leak["file.name"], leak["file.size"], leak["rule.name"]) == (
+        "Payroll to a private cloud",
+        "payroll.xlsx",
+        20480,
+        "Payroll",
+    )
+    assert (cloud["event.action"], cloud["event.provider"], cloud["source.ip"], cloud["cloud.provider"]) == (
+        "ConsoleLogin",
+        "signin.amazonaws.com",
+        "203.0.113.5",
+        "aws",
+    )
+    assert cloud["@timestamp"].second == 19
 
 
 @pytest.mark.parametrize("head", [b"", b'{"aid":"x"}', b'{"metadata":{},"event":{}}', b'{"event":{"a":1}}'])
