@@ -20,6 +20,7 @@ from sensors.losses import name_lost
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensors.application_logins import programs
     from sensors.sensor import Source
 
 _FIELDS: Final = (
@@ -48,6 +49,7 @@ class Journald:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The entries in their order."""
         clock = syslog.Clock(source)
+        held: programs.Held = {}
         for table in _exported(source) if _CURSOR.match(source.head) else _json(source):
             kept = json_table.kept(
                 table, text(table, "__CURSOR", "MESSAGE").is_not_null(), source, "no journal entry"
@@ -57,7 +59,7 @@ class Journald:
                 severity = frame["severity"].alias(
                     "log.syslog.severity.code"
                 )  # known without a facility, too
-                yield unix_syslog.events(frame).with_columns(severity)
+                yield unix_syslog.events(frame, held).with_columns(severity)
 
 
 def _json(source: Source) -> Iterator[pl.DataFrame]:

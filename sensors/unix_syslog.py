@@ -59,8 +59,12 @@ class UnixSyslog:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per record; lines that begin with white space belong to the record before them."""
+        held: programs.Held = {}
         yield from syslog.events(
-            source, lambda lines: parted(_aged(lines, source)), events, "no time of syslog"
+            source,
+            lambda lines: parted(_aged(lines, source)),
+            lambda frame: events(frame, held),
+            "no time of syslog",
         )
 
 
@@ -100,9 +104,14 @@ def parted(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def events(frame: pl.DataFrame) -> pl.DataFrame:
-    """Records as ECS: of login programs and applications as their sensors have them, of others the header."""
-    return programs.split(frame, linux_auth.known(frame), _unmixed)
+def events(frame: pl.DataFrame, held: programs.Held) -> pl.DataFrame:
+    """Records as ECS: of login programs and applications as their sensors have them, of others the header.
+
+    Args:
+        frame: a batch of records.
+        held: what the batches before it said of applications' sessions.
+    """
+    return programs.split(frame, linux_auth.known(frame), _unmixed, held)
 
 
 def _unmixed(frame: pl.DataFrame) -> pl.DataFrame:

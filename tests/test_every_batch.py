@@ -16,12 +16,7 @@ from sensors.sensor import Unread
 SMALL = [path for path in LOGS if "scenario" not in path.parts and path.stat().st_size < 200_000]
 
 
-# What an earlier record of a session said is carried to later ones within a batch only.
-CARRIED = pytest.mark.xfail(reason="sessions of applications end with the batch", strict=True)
-MARKED = [pytest.param(path, marks=CARRIED if path.name == "applications.log" else ()) for path in SMALL]
-
-
-@pytest.mark.parametrize("path", MARKED, ids=lambda path: str(path.relative_to(SAMPLES)))
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: str(path.relative_to(SAMPLES)))
 def test_small_batches_give_the_same_events(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = path.read_bytes()
     whole = read(path.name, content)

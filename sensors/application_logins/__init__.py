@@ -14,6 +14,7 @@ from sensors import framing, json_table, syslog
 from sensors.application_logins import reading
 from sensors.application_logins.meaning import events
 from sensors.application_logins.products import Product, products
+from sensors.application_logins.sessions import Sessions
 from sensors.losses import name_lost
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class ApplicationLogins:
             return
         product = takers[0]
         clock = syslog.Clock(source)
+        sessions = Sessions(tuple(product.carried))
         for frame in _read(source, product):
             if product.skips:
                 frame = frame.filter(~frame["body"].str.contains(product.skips).fill_null(value=False))  # noqa: PLW2901
@@ -51,7 +53,7 @@ class ApplicationLogins:
                 name_lost(frame.filter(strange), f"no record of {product.title}", source)
                 frame = frame.filter(~strange)  # noqa: PLW2901 - what is left of the batch
             if frame.height:
-                yield events(clock.fill(frame), product)
+                yield events(clock.fill(frame), product, sessions)
 
 
 def _read(source: Source, product: Product) -> Iterator[pl.DataFrame]:

@@ -11,6 +11,7 @@ from sensors.url import url_columns
 
 if TYPE_CHECKING:
     from sensors.application_logins.products import Product
+    from sensors.application_logins.sessions import Sessions
 
 _LIST: Final = pl.List(pl.String)
 _MAIL: Final = r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"
@@ -24,8 +25,14 @@ _ENDPOINT: Final = (
 )
 
 
-def events(frame: pl.DataFrame, product: Product) -> pl.DataFrame:
-    """Records with `body` and parts beside it as ECS, in their order."""
+def events(frame: pl.DataFrame, product: Product, sessions: Sessions) -> pl.DataFrame:
+    """Records with `body` and parts beside it as ECS, in their order.
+
+    Args:
+        frame: a batch of records.
+        product: whose they are.
+        sessions: what the batches before it said.
+    """
     told = message_forms.told(
         frame.drop([name for name in _TIME_PARTS if name in frame.columns]).with_columns(
             pl.lit(product.name).alias("group")
@@ -39,7 +46,7 @@ def events(frame: pl.DataFrame, product: Product) -> pl.DataFrame:
         )
         for name in beside
     ).drop(beside)
-    told = _people(_carried(_ends(told), product))
+    told = _people(sessions.carried(_ends(told)))
     if "url.original" in told.columns:
         told = url_columns(told)
     if "file.size" in told.columns:  # SFTPGo writes -1 where there is none
@@ -76,19 +83,6 @@ def _ends(frame: pl.DataFrame) -> pl.DataFrame:
             plain.alias(f"{side}.address"), pl.when(port != "0").then(port).alias(f"{side}.port")
         )
     return frame
-
-
-def _carried(frame: pl.DataFrame, product: Product) -> pl.DataFrame:
-    """What earlier records of a session said, in the later ones as well; a session is of one process."""
-    names = [name for name in product.carried if name in frame.columns]
-    if not names or "session.id" not in frame.columns:
-        return frame
-    keys = ["session.id", *(name for name in ("host.name", "process.pid") if name in frame.columns)]
-    known = pl.col("session.id").is_not_null()
-    return frame.with_columns(
-        pl.when(known).then(pl.col(name).forward_fill().over(keys)).otherwise(name).alias(name)
-        for name in names
-    )
 
 
 def _people(frame: pl.DataFrame) -> pl.DataFrame:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
 from sensors.application_logins.meaning import events as meant
 from sensors.application_logins.products import of_program, products
+from sensors.application_logins.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Held: TypeAlias = dict[str, Sessions]
+
 
 def split(
-    frame: pl.DataFrame, others: pl.Series, otherwise: Callable[[pl.DataFrame], pl.DataFrame]
+    frame: pl.DataFrame,
+    others: pl.Series,
+    otherwise: Callable[[pl.DataFrame], pl.DataFrame],
+    held: Held,
 ) -> pl.DataFrame:
     """Records, taken apart by `syslog.fields`, as ECS: of applications here, of others by `otherwise`.
 
@@ -22,6 +28,7 @@ def split(
         frame: the records.
         others: those that are no application's, whatever program sent them.
         otherwise: makes events of records of no application.
+        held: what the batches before it said of sessions, by product.
     """
     name = frame["app"].str.to_lowercase().str.replace(r"^.*/", "")
     product = name.replace_strict(of_program(), default=None, return_dtype=pl.String).set(others, None)
@@ -35,7 +42,12 @@ def split(
         frame.with_columns(product.alias("~product")).partition_by("~product", as_dict=True).items()
     ):
         rows = rows.drop("~product")  # noqa: PLW2901 - the same rows
-        parts.append(otherwise(rows) if key is None else meant(_headed(rows), products()[key]))
+        if key is None:
+            parts.append(otherwise(rows))
+            continue
+        one = products()[key]
+        sessions = held.setdefault(one.name, Sessions(tuple(one.carried)))
+        parts.append(meant(_headed(rows), one, sessions))
     return pl.concat(parts, how="diagonal_relaxed").sort("log.offset")
 
 

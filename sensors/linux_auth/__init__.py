@@ -63,6 +63,7 @@ class LinuxAuth:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per line; a line whose program is not known is an event with its text."""
         clock = syslog.Clock(source)
+        held: application_programs.Held = {}
         for lines in syslog.records(source):
             frame = syslog.fields(lines)
             bare = frame["app"].is_null() & frame["rest"].str.contains(_DROPBEAR)
@@ -76,7 +77,7 @@ class LinuxAuth:
                 frame = frame.filter(~strange)
             if frame.height:
                 filled = clock.fill(frame)
-                yield application_programs.split(filled, known(filled), events)
+                yield application_programs.split(filled, known(filled), events, held)
 
 
 def known(frame: pl.DataFrame) -> pl.Series:

@@ -19,6 +19,7 @@ from sensors.macos_unified_log.meaning import meanings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sensors.application_logins import programs
     from sensors.sensor import Source
 
 _LINE: Final = re.compile(
@@ -52,9 +53,10 @@ class MacosUnifiedLog:
             frames = _json(source)
         else:
             frames = _text(source)
+        held: programs.Held = {}
         for frame in frames:
             if frame.height:
-                yield _events(frame)
+                yield _events(frame, held)
 
 
 SENSOR: Final = MacosUnifiedLog()
@@ -137,7 +139,7 @@ def _parted(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
 
 
-def _events(frame: pl.DataFrame) -> pl.DataFrame:
+def _events(frame: pl.DataFrame, held: programs.Held) -> pl.DataFrame:
     """Entries as the sensors of syslog have them, and what macOS alone says."""
     none = {"host": pl.String, "msgid": pl.String, "relay": pl.String, "priority": pl.Int64}
     entries = frame.with_columns(
@@ -147,7 +149,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit(value=False).alias("versioned"),
         pl.lit(None, pl.List(pl.String)).alias("molehunt.guess"),
     ).sort("log.offset")
-    events = unix_syslog.events(entries)
+    events = unix_syslog.events(entries, held)
     said = meanings(entries)
     if "event.category" in events.columns:
         known = events["event.category"].is_not_null()
