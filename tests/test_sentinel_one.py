@@ -21,7 +21,7 @@ def rows_of(content: bytes) -> list[Row]:
 
 
 def test_activities_agents_threats_and_alerts() -> None:
-    login, failed, quarantine, agent, threat, alert = rows_of(MANAGED)
+    login, failed, quarantine, agent, threat, alert = rows_of(MANAGED)[:6]
     assert (login["event.outcome"], login["source.ip"], login["user.full_name"]) == (
         "success",
         "203.0.113.5",
@@ -38,6 +38,18 @@ def test_activities_agents_threats_and_alerts() -> None:
         42,
         "198.51.100.77",
     )
+
+
+def test_activities_are_told_by_every_word_and_by_the_threat_they_are_about() -> None:
+    site, threat = rows_of(MANAGED)[6:]
+    assert (site["event.category"], site["event.type"]) == (["configuration"], ["creation", "change"])
+    assert (site["host.id"], site["group.id"], site["related.user"]) == ("77", "5", ["rosa"])
+    assert (threat["event.kind"], threat["event.category"], threat["event.type"]) == (
+        "alert",
+        ["threat"],
+        ["indicator"],
+    )
+    assert threat["process.hash.sha1"] == "ef" * 20
 
 
 def test_what_agents_saw() -> None:
@@ -60,7 +72,7 @@ def test_what_agents_saw() -> None:
 
 def test_kinds_may_be_mixed() -> None:
     rows = rows_of(FUNNEL + MANAGED)
-    assert [row["log.file.line"] for row in rows] == list(range(1, 13))
+    assert [row["log.file.line"] for row in rows] == list(range(1, 15))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import polars as pl
 from sensors import command_line, ecs
 from sensors.ecs import is_ip
 from sensors.json_table import mapped, objects, text, time
-from sensors.mapping import address, first_rule
+from sensors.mapping import address, first_rule, flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def events(frame: pl.DataFrame, kind: str, fields: Mapping[str, Any]) -> pl.Data
         "@timestamp",
         pl.col("text").alias("event.original"),
         pl.lit(f"sentinel_one.{kind}").alias("event.dataset"),
-        pl.lit("alert" if kind == "threat" else "event").alias("event.kind"),
+        _kind(frame, kind),
         pl.lit("SentinelOne").alias("observer.vendor"),
         *_meaning(frame, kind, fields),
         *made,
@@ -48,8 +48,15 @@ def events(frame: pl.DataFrame, kind: str, fields: Mapping[str, Any]) -> pl.Data
             _of(frame, "targetProcessInfo.tgtFileModifiedAt", "file.mtime"),
         )
     if kind == "activity":
-        out = out.with_columns(pl.col("file.hash.sha1").alias("process.hash.sha1"))
+        out = out.with_columns(pl.coalesce("process.hash.sha1", "file.hash.sha1").alias("process.hash.sha1"))
     return ecs.only(_related(out), "sentinel_one")
+
+
+def _kind(frame: pl.DataFrame, kind: str) -> pl.Expr:
+    """Threats are alerts, and activities about what SentinelOne thinks ill of."""
+    bad = text(frame, "data.confidenceLevel").str.contains("(?i)^(suspicious|malicious)$")
+    alert = pl.lit(value=True) if kind == "threat" else bad.fill_null(value=False) & (kind == "activity")
+    return pl.when(alert).then(pl.lit("alert")).otherwise(pl.lit("event")).alias("event.kind")
 
 
 def _of(frame: pl.DataFrame, path: str, name: str) -> pl.Series:
@@ -61,7 +68,7 @@ def _related(out: pl.DataFrame) -> pl.DataFrame:
     lists = [pl.col(name).fill_null(pl.lit([], pl.List(pl.String))) for name in ips]
     out = ecs.relations(
         out,
-        user=("user.name", "user.full_name"),
+        user=("user.name", "user.full_name", "sentinel_one.activity.by_user"),
         hosts=("host.name", "~workgroup"),
         hash=("file.hash.sha1", "process.hash.md5", "process.hash.sha1", "process.hash.sha256"),
     )
@@ -97,17 +104,29 @@ def _meaning(frame: pl.DataFrame, kind: str, fields: Mapping[str, Any]) -> list[
             .list.join(",")
             .alias("event.action"),
         ]
+    return _of_activities(frame, fields)
+
+
+def _of_activities(frame: pl.DataFrame, fields: Mapping[str, Any]) -> list[pl.Expr]:
+    """What an activity is: by the classification of the threat it is about, else by its description."""
     said = text(frame, "primaryDescription", "description")
-    failed = said.str.contains("(?i)fail|denied|unsuccessful")
-    login = said.str.contains("(?i)logged in|login")
+    threat = text(frame, "threatId").is_not_null()
+    classed = text(frame, "data.threatClassification")
+    none = pl.lit([], pl.List(pl.String))
+
+    def words(part: str) -> pl.Expr:
+        fitting = flags({word: said.str.contains(rule) for rule, word in fields[f"activity_{part}"].items()})
+        return pl.when(threat).then(first_rule(classed, fields[f"threat_{part}"])).otherwise(fitting)
+
+    category, types = words("category").fill_null(none), words("type").fill_null(none)
+    info = pl.when(~threat & said.is_not_null()).then(pl.lit(["info"], pl.List(pl.String)))
     return [
-        first_rule(said, fields["activity_category"]).alias("event.category"),
-        first_rule(said, fields["activity_type"]).alias("event.type"),
-        pl.when(login & failed)
-        .then(pl.lit("failure"))
-        .when(login)
-        .then(pl.lit("success"))
-        .alias("event.outcome"),
+        pl.when(category.list.len() > 0)
+        .then(category)
+        .otherwise(first_rule(said, fields["activity_else"]))
+        .alias("event.category"),
+        pl.when(types.list.len() > 0).then(types).otherwise(info).alias("event.type"),
+        pl.when(~threat).then(first_rule(said, fields["activity_outcome"])).alias("event.outcome"),
     ]
 
 
