@@ -28,6 +28,12 @@ _APPLICATION: Final = r"(?i)\bapplication\s*: ([^,]+)"
 _METHOD: Final = r"\bMethod: ([^,]+)"
 _REASON: Final = r"\bReason: (.+)$"
 _FILE: Final = r"^(.*?\.\w{2,5}), Date"
+# Of exported pages, whose sentence is a list in brackets.
+_EXPORTED: Final = r"(?i)\bfile ?name\s*:\s*([^,\]]+?)\s*[,\]]"
+_EXPORTED_SIZE: Final = r"(?i)\bsize[^:,]*:\s*(\d+)"
+# `entry - what<who> Date: …`
+_WHO: Final = r" - [^<>]*<([^<>@\s]+@[^<>\s]+)> \w+:"
+_TOLD: Final = ("folder-log-entry", "custom-report-definition-created", "mimecast-support-login")
 _SECOND_FACTOR: Final = r"\b2FA: ([^,]+)"
 _MAIL: Final = r"\s*:\s*(?:<[^>]*>\s*)?<?([^\s<>,]+@[^\s<>,]+)"
 CATEGORY: Final = {
@@ -58,7 +64,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """Audit events, shredded, as ECS."""
     action = text(frame, "auditType").str.to_lowercase().str.replace_all(" ", "-", literal=True)
     info = text(frame, "eventInfo")
-    email = text(frame, "user")
+    told = pl.when(action.is_in(_TOLD)).then(info.str.extract(_WHO, 1))
+    email = pl.coalesce(told, text(frame, "user"))
+    exported = action == "page-data-exports"
     name = pl.when(email.str.contains("@")).then(mailbox(email))
     ip = address(info.str.extract(_IP, 1))
     events = frame.select(
@@ -77,7 +85,14 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         mail_domain(email).alias("user.domain"),
         ip.alias("client.ip"),
         ip.alias("source.ip"),
-        pl.when(action.str.contains("download")).then(info.str.extract(_FILE, 1)).alias("file.name"),
+        pl.when(action.str.contains("download"))
+        .then(info.str.extract(_FILE, 1))
+        .when(exported)
+        .then(info.str.extract(_EXPORTED, 1))
+        .alias("file.name"),
+        pl.when(exported)
+        .then(info.str.extract(_EXPORTED_SIZE, 1).cast(pl.Int64, strict=False))
+        .alias("file.size"),
         *(
             pl.when(action == "message-action").then(info.str.extract(rf"\b{label}{_MAIL}", 1)).alias(field)
             for label, field in (("From", "email.from.address"), ("To", "email.to.address"))

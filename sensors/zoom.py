@@ -51,7 +51,7 @@ FIELDS: Final = {
 }  # fmt: skip
 CATEGORY: Final = {
     r"^user\.signed_(in|out)$|^Sign (in|out)$": "authentication",
-    r"^user\.settings_updated$": "configuration,iam",
+    r"^(user|account)\.settings_updated$": "configuration,iam",
     r"^(user|account)\.": "iam",
     r"^operation: (User|Role|Group|IM Group|Member)": "iam",
     r"^operation: ": "configuration",
@@ -61,7 +61,11 @@ TYPE: Final = {
     r"^webinar\.registration_approved$": "info,allowed,change",
     r"^webinar\.registration_denied$": "info,denied,change",
     r"^webinar\.registration_cancelled$": "info,change",
-    r"^meeting\.registration_approved$": "info,allowed",
+    r"^(meeting|recording)\.registration_approved$": "info,allowed",
+    r"^recording\.registration_denied$": "info,denied",
+    r"^recording\.trashed$": "info,deletion",
+    r"^recording\.(transcript_)?completed$": "info,end",
+    r"^chat_channel\.member_": "user",
     r"^account\.(created)$": "user,creation",
     r"^account\.": "user,change",
     r"^(user|chat_channel)\.(created|invited)$": "creation",
@@ -71,7 +75,7 @@ TYPE: Final = {
     r"^user\.signed_out$|^Sign out$": "end",
     r"^\w+\.(registration_)?created$|_ringing$|^chat_message\.sent$": "info,creation",
     r"\.\w*deleted$": "info,deletion",
-    r"\.updated$|^recording\.(paused|resumed|recovered)$": "info,change",
+    r"\.updated$|^recording\.(paused|resumed|renamed|recovered)$": "info,change",
     r"started$|_answered$|_connected$|\.checked_in$": "info,start",
     r"ended$|\.stopped$|_missed$|\.checked_out$": "info,end",
     r"^operation: .*: .*(Add|Create|Invite)": "creation",
@@ -174,12 +178,12 @@ def _people(frame: pl.DataFrame, event: pl.Expr) -> list[pl.Expr]:
     """The person of an event, and whom it was done to."""
     operator, operator_id = text(frame, "payload.operator"), text(frame, "payload.operator_id")
     of_user = event.str.starts_with("user.").fill_null(value=False)
-    of_webinar = event.str.starts_with("webinar.").fill_null(value=False)
+    asking = event.str.contains(r"^(webinar|recording)\.").fill_null(value=False)
     of_meeting = event.str.contains(r"^(meeting|recording)\.").fill_null(value=False)
     nobody = operator.is_null() & operator_id.is_null()
     itself = of_user & nobody
-    asker = {part: pl.when(of_webinar).then(text(frame, f"{_ASKER}.{part}")) for part in ("id", "email")}
-    asker_name = pl.when(of_webinar).then(_full_name(frame, _ASKER))
+    asker = {part: pl.when(asking).then(text(frame, f"{_ASKER}.{part}")) for part in ("id", "email")}
+    asker_name = pl.when(asking).then(_full_name(frame, _ASKER))
     member_name = text(frame, f"{_MEMBER}.user_name")
     acted = asker["id"].is_null() & text(frame, f"{_MEMBER}.id").is_null() & member_name.is_null()
     mail = pl.when(acted & (~of_meeting | operator_id.is_not_null())).then(operator)
@@ -203,7 +207,7 @@ def _people(frame: pl.DataFrame, event: pl.Expr) -> list[pl.Expr]:
     full_name = pl.coalesce(asker_name, member_name, pl.when(itself).then(_full_name(frame, _O)))
     done_to = of_user & ~nobody
     target = pl.coalesce(
-        pl.when(of_account).then(text(frame, f"{_O}.owner_email")),
+        pl.when(of_account).then(text(frame, "payload.old_object.account_email", f"{_O}.owner_email")),
         pl.when(done_to).then(text(frame, "payload.old_object.email", f"{_O}.email")),
         text(frame, "operation_detail").str.extract(r"([\w.+%'-]+@[\w-]+(?:\.[\w-]+)+)", 1),
     )
@@ -212,13 +216,28 @@ def _people(frame: pl.DataFrame, event: pl.Expr) -> list[pl.Expr]:
         *who("user", id=number, email=email, full_name=full_name, name=text(frame, "operator", "email")),
         *who("source.user", id=pl.coalesce(caller, number), email=email),
         pl.coalesce(
-            pl.when(of_account).then(text(frame, f"{_O}.owner_id")), pl.when(done_to).then(own_id)
+            pl.when(of_account).then(text(frame, "payload.old_object.id", f"{_O}.owner_id")),
+            pl.when(done_to).then(own_id),
         ).alias("user.target.id"),
         target.alias("user.target.email"),
-        pl.when(done_to).then(_full_name(frame, _O)).alias("user.target.full_name"),
+        pl.coalesce(
+            pl.when(of_account).then(text(frame, "payload.old_object.account_name")),
+            pl.when(done_to).then(_full_name(frame, _O)),
+        ).alias("user.target.full_name"),
+        pl.when(of_account).then(text(frame, "payload.old_object.account_alias")).alias("user.target.name"),
+        *_renamed(frame, of_account),
         operator_id.alias("~operator"),
         number.alias("~who"),
         caller.alias("~caller"),
+    ]
+
+
+def _renamed(frame: pl.DataFrame, of_account: pl.Expr) -> list[pl.Expr]:
+    """What an account is called from now on."""
+    names = {"email": "account_email", "full_name": "account_name", "name": "account_alias"}
+    return [
+        pl.when(of_account).then(text(frame, f"{_O}.{name}")).alias(f"user.changes.{part}")
+        for part, name in names.items()
     ]
 
 

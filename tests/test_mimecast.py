@@ -25,7 +25,10 @@ def test_what_the_sentence_says(source: MakeSource) -> None:
         ("threat-intel-feed-download", ["access"], None, "2001:db8::15", "dana.okafor"),
         ("message-action", ["info"], None, "203.0.113.24", "dana.okafor"),
         ("folder-log-entry", ["info"], None, "203.0.113.24", "dana.okafor"),
+        ("page-data-exports", ["access"], None, "203.0.113.9", "ann"),
+        ("mimecast-support-login", ["start"], "success", "203.0.113.9", "ann"),
     ]
+    assert (rows[5]["file.name"], rows[5]["file.size"]) == ("Message Tracking.csv", 2048)
     assert (rows[0]["mimecast.method"], rows[0]["mimecast.2FA"]) == ("Two Step Auth", "TOTP")
     assert rows[1]["event.reason"] == "Account locked"
     assert rows[2]["file.name"] == "malware_grid_csv_2026.zip"
@@ -37,7 +40,7 @@ def test_what_the_sentence_says(source: MakeSource) -> None:
 def test_a_page_of_the_api_is_read(source: MakeSource) -> None:
     entries = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
     page = json.dumps({"data": entries, "fail": []})
-    assert len(events(mimecast.SENSOR, source(page))) == 5
+    assert len(events(mimecast.SENSOR, source(page))) == 7
 
 
 @pytest.mark.parametrize("record", [{}, {"auditType": "x"}, {"eventTime": "x", "eventInfo": "y"}])

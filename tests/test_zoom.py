@@ -31,7 +31,15 @@ def test_webhooks_say_who_did_what(source: MakeSource) -> None:
         ("webinar.registration_created", ["info", "creation"], "regInes", "ines.varga@mail.example"),
         ("recording.stopped", ["info", "end"], "hostDana", None),
         ("meeting.ai_companion_used", ["info"], None, None),
+        ("recording.registration_denied", ["info", "denied"], "r1", "maya@corp.example"),
+        ("recording.trashed", ["info", "deletion"], "h1", None),
+        ("account.updated", ["user", "change"], "o1", "rosa.admin@corp.example"),
+        ("account.settings_updated", ["user", "change"], "o1", "rosa.admin@corp.example"),
+        ("chat_channel.member_joined", ["user"], "o1", "rosa.admin@corp.example"),
     ]
+    renamed = {"user.target.email": "o@corp.example", "user.changes.name": "nw"}
+    assert shown(rows[11], renamed) == renamed
+    assert rows[12]["event.category"] == ["configuration", "iam"]
     wanted = {
         "source.ip": "198.51.100.61",
         "user.full_name": "Milo Brandt",
