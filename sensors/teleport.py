@@ -17,6 +17,7 @@ import polars as pl
 from sensors.audit_records import AuditRecords, original, told_by
 from sensors.ecs import address, is_ip, related
 from sensors.json_table import integer, mapped, text, texts, time
+from sensors.listed import SEVERAL
 from sensors.url import url_columns
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ FIELDS: Final = {
     "user_agent.original": "user_agent",
     "session.id": "sid",
     "group.name": "namespace",
-    "host.id": "server_id",
+    "host.id": ("server_id", "host_id"),
     "host.hostname": "server_hostname",
     "process.user.name": "login",
     "process.name": "program",
-    "process.command_line": "command",
     "process.working_directory": "working_directory",
-    "http.request.method": "method",
+    "http.request.method": ("verb", "method"),
+    "orchestrator.resource.name": ("resource_name", "kubernetes_pod_name"),
+    "orchestrator.namespace": ("resource_namespace", "kubernetes_pod_namespace"),
+    "orchestrator.resource.type": "resource_kind",
     "service.name": ("db_service", "app_name"),
     "network.protocol": "proto",
     "orchestrator.cluster.name": "kubernetes_cluster",
@@ -84,10 +87,13 @@ FIELDS: Final = {
     "device.id": "device.device_id",
     "device.serial_number": "device.asset_tag",
 }
+# Other people of an event: who changed it, a database's user, those of a certificate.
+_OTHERS: Final = ("updated_by", "username", "identity.user", "identity.impersonator")
+_MANY: Final = ("identity.logins", "identity.database_users")
 _HOST_PORT: Final = r"^(.+):(\d{1,5})$"
 SIDES: Final = {
     "client": ("addr.remote", "identity.client_ip"),
-    "server": ("addr.local", "server_addr", "desktop_addr"),
+    "server": ("server_addr", "addr.local", "desktop_addr"),
     "source": ("src_addr",),
     "destination": ("dst_addr",),
 }
@@ -122,8 +128,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     event = text(frame, "event")
     category = _category(event)
     types = told_by(event, {row["name"]: row["is"] for row in _rules()["type"]})
-    transfer = event.str.contains(r"^(scp|sftp|desktop\.directory)")
-    path = text(frame, "path", "file_path")
+    transfer = event.str.contains(r"^(scp|sftp|desktop\.directory|file_transfer)")
+    path = text(frame, "path", "file_path", "location")
+    length = integer(frame, "length")
+    sent = event == "desktop.clipboard.send"
+    first = texts(frame, "initial_command").list.join(" ")
     events = frame.select(
         "log.offset",
         "log.file.line",
@@ -138,14 +147,23 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         *mapped(frame, FIELDS),
         *_sides(frame),
         pl.when(transfer).then(path).alias("file.path"),
-        pl.when(transfer).then(path.str.extract(r"([^/]+)$", 1)).alias("file.name"),
-        pl.when(event.str.contains(r"^session\.(disk|command)")).then(path).alias("process.executable"),
+        pl.when(transfer)
+        .then(pl.coalesce(text(frame, "filename"), path.str.extract(r"([^/]+)$", 1)))
+        .alias("file.name"),
+        pl.when(event.str.starts_with("session.")).then(path).alias("process.executable"),
+        pl.coalesce(text(frame, "command"), pl.when(first != "").then(first)).alias("process.command_line"),
+        texts(frame, "argv").alias("process.args"),
         integer(frame, "pid").alias("process.pid"),
+        integer(frame, "ppid").alias("process.parent.pid"),
+        text(frame, "version")
+        .replace_strict({"4": "ipv4", "6": "ipv6"}, default=None, return_dtype=pl.String)
+        .alias("network.type"),
         integer(frame, "tx").alias("source.bytes"),
         integer(frame, "rx").alias("destination.bytes"),
         integer(frame, "status_code", "response_code").alias("http.response.status_code"),
         text(frame, "url", "db_uri", "app_uri", "uri").alias("url.original"),
-        pl.when(event.str.contains(r"^desktop\.")).then(integer(frame, "length")).alias("server.bytes"),
+        pl.when(event.str.starts_with("desktop.") & ~sent).then(length).alias("server.bytes"),
+        pl.when(sent).then(length).alias("client.bytes"),
         texts(frame, "identity.roles").alias("user.roles"),
         pl.when(event.str.contains(r"^user\.(create|update|delete)"))
         .then(text(frame, "name"))
@@ -153,12 +171,14 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         original(category.is_null()),
         text(frame, "app_public_addr", "public_addr").alias("~app"),
         text(frame, "db_user").alias("~db_user"),
+        *(text(frame, path).alias(f"~{path}") for path in _OTHERS),
+        *(texts(frame, path).list.join(SEVERAL).alias(f"~{path}") for path in _MANY),
     )
     events = url_columns(events)
     # The path of a request is its own, where one is told; elsewhere `path` is of a file or a program.
     requested = event.str.contains(r"request$")
     asked = frame.select(
-        pl.when(requested).then(path).alias("url.path"),
+        pl.when(requested).then(text(frame, "request_path", "path")).alias("url.path"),
         pl.when(requested).then(text(frame, "raw_query")).alias("url.query"),
     )
     return _related(events.with_columns(asked[name].fill_null(events[name]) for name in asked.columns))
@@ -184,6 +204,9 @@ def _sides(frame: pl.DataFrame) -> list[pl.Expr]:
     found = []
     for side, paths in SIDES.items():
         whole = text(frame, *paths)
+        if side == "destination":  # where the server has an address of its own, what was connected to
+            listened = pl.when(text(frame, "server_addr").is_not_null()).then(text(frame, "addr.local"))
+            whole = pl.coalesce(whole, listened)
         bare = pl.when(~is_ip(whole)).then(whole.str.extract(_HOST_PORT, 1).str.strip_chars("[]"))
         port: pl.Expr = pl.when(~is_ip(whole)).then(whole.str.extract(_HOST_PORT, 2))
         if side == "destination":
@@ -210,10 +233,26 @@ def _related(events: pl.DataFrame) -> pl.DataFrame:
         events.with_columns(source)
         .with_columns(
             related(["client.ip", "server.ip", "source.ip", "destination.ip"]).alias("related.ip"),
-            related(["user.name", "process.user.name", "~db_user", "server.user.name"]).alias("related.user"),
-            related(["host.hostname", "~app", "~database", "server.domain"]).alias("related.hosts"),
+            related(
+                [
+                    "user.name",
+                    "user.target.name",
+                    "process.user.name",
+                    "~db_user",
+                    "server.user.name",
+                    *(f"~{path}" for path in (*_OTHERS, *_MANY)),
+                ]
+            ).alias("related.user"),
+            related(
+                [
+                    "host.hostname",
+                    "~app",
+                    "~database",
+                    *(f"{side}.domain" for side in SIDES),
+                ]
+            ).alias("related.hosts"),
         )
-        .drop("~app", "~db_user", "~database")
+        .drop("~app", "~db_user", "~database", *(f"~{path}" for path in (*_OTHERS, *_MANY)))
     )
 
 

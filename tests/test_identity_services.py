@@ -250,6 +250,10 @@ def test_teleport(source: MakeSource) -> None:
         ("cert.create", ["configuration", "iam"], ["creation"]),
         ("user.create", ["iam"], ["creation", "user"]),
         ("a.new.event", None, None),
+        ("kube.request", ["process", "host"], ["info"]),
+        ("desktop.clipboard.send", ["host", "file"], ["change"]),
+        ("session.command", ["session"], ["info"]),
+        ("cert.create", ["configuration", "iam"], ["creation"]),
     ]
     assert frame_of(rows[:2], "event.outcome", "event.reason") == [
         ("success", None),
@@ -260,6 +264,17 @@ def test_teleport(source: MakeSource) -> None:
     has(rows[4], file__name="payroll.xlsx", server__ip="2001:db8::", server__port=3022)
     has(rows[5], client__ip="2001:db8::5", client__port=46992, source__bytes=4730, destination__bytes=3974)
     has(rows[6], source__ip="198.51.100.4", destination__ip="192.0.2.9", destination__port=443)
+    has(
+        rows[15],
+        server__ip="198.51.100.7",
+        destination__ip="192.0.2.30",
+        url__path="/api/v1/namespaces/pay/pods",
+    )
+    has(rows[15], http__request__method="GET", http__response__status_code=200)
+    has(rows[16], client__bytes=512, server__ip="192.0.2.40", server__bytes=None)
+    has(rows[17], process__executable="/usr/bin/tar", process__parent__pid=12)
+    has(rows[17], process__args=["-czf", "/tmp/p.tgz", "/srv"])  # noqa: S108 - a sample's path
+    has(rows[18], related__user=["dean.whitlock@corp.example", "bot-ci", "root", "ubuntu"])
     assert (rows[7]["event.end"] - rows[7]["event.start"]).total_seconds() == 300
     has(rows[8], service__name="pg", url__port=5432, related__hosts=["db.corp.example"])
     has(rows[9], server__user__name="Administrator", server__ip="198.51.100.9")
