@@ -89,7 +89,7 @@ KEYS: Final = {
 }
 # Words of events, whose groups are named as above; the first that fits.
 _VPN: Final = (
-    r"(?:client|anyconnect)_vpn_\w+ user id '(?P<vpn_user>[^']*)' local ip (?P<lent>[0-9A-Fa-f:.]+)"
+    r"(?:client|anyconnect)_vpn_\w+ user id '(?P<vpn_user>[^']*)'(?: local ip (?P<lent>[0-9A-Fa-f:.]+))?"
     r"(?: (?:re)?connected from (?P<public>[0-9A-Fa-f:.]+))?"
 )
 _LEASE: Final = (
@@ -257,7 +257,7 @@ def _meant(frame: pl.DataFrame) -> pl.DataFrame:
     typed = pl.when(pl.col("topic").is_in(["events", "airmarshal_events"])).then("type")
     security = pl.when(pl.col("topic") == "security_event").then(pl.col("said").str.extract(r"^(\w+)", 1))
     word = pl.when(pl.col("topic") == "events").then(pl.col("said").str.extract(r"^([a-z]\w*_\w+)(?: |$)", 1))
-    kind = pl.coalesce(first_rule(whole, _KIND), typed, security)
+    kind = pl.coalesce(first_rule(whole, _KIND), typed, security, word)
     table = _meanings()
     frame = frame.with_columns(
         pl.when(kind.is_in(table["kind"].to_list())).then(kind).otherwise(pl.lit("*")).alias("kind"),

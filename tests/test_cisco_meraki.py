@@ -104,6 +104,15 @@ def test_what_is_no_line_of_meraki_is_named() -> None:
     assert [entry.line for entry in source.unread] == [len(ROWS) + 1]
 
 
+def test_guests_and_whom_the_air_refuses() -> None:
+    splash, refused, rivals = ROWS[29:]
+    assert the(splash, "event.action", "source.ip", "event.outcome") == (
+        "splash-authentication", "10.20.31.9", "success",
+    )  # fmt: skip
+    assert refused["event.action"] == "association-rejected-for-load-balancing"
+    assert the(rivals, "server.ip", "event.type") == ("10.20.31.1", ["info", "protocol"])
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken_lines(sample_lines("cisco_meraki")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:

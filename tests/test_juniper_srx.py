@@ -54,6 +54,17 @@ def test_alerts_and_logins() -> None:
     assert events(SENSOR, PLAIN)[3]["process.command_line"] == "show security flow session"
 
 
+def test_who_came_over_ssh_and_by_what_policy() -> None:
+    login, web, land = events(SENSOR, STRUCTURED)[-3:]
+    assert (login["user.name"], login["source.ip"], login["source.port"]) == (
+        "ann.lee",
+        "198.51.100.4",
+        41000,
+    )
+    assert (web["rule.name"], web["event.risk_score"]) == ("web-out", 3)
+    assert (land["event.action"], land["event.kind"]) == ("attack_detected", "alert")
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken_lines(sample_lines("juniper_srx")))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:

@@ -25,11 +25,10 @@ _SCREENS: Final = {
     "sweep": "sweep_detected", "scan": "scan_detected", "flood": "flood_detected",
     "tunnel": "tunneling_screen",
     "session limit": "session_limit_detected", "spoof": "spoofing_detected", "fragment": "fragment_detected",
-    "flag": "illegal_tcp_flag_detected", "fin": "illegal_tcp_flag_detected",
+    "flag": "illegal_tcp_flag_detected", "fin": "illegal_tcp_flag_detected", "attack": "attack_detected",
 }  # fmt: skip
 _STOPPED: Final = ("BLOCK", "DROP", "DENY", "CLOSE", "REJECT")
 _SECOND: Final = 1_000_000_000
-_KEPT: Final = ("person", "elapsed")
 
 
 @cache
@@ -44,9 +43,13 @@ def derived(frame: pl.DataFrame) -> pl.DataFrame:
     seconds = pl.col("elapsed").cast(pl.Int64, strict=False)
     lasted = pl.when(seconds >= 0).then(seconds * _SECOND)
     flow = pl.col("app") == "RT_FLOW"
+    ruled = pl.col("app").is_in(["RT_FLOW", "RT_UTM"])
+    ssh = pl.col("ssh")  # `198.51.100.4 41000 192.0.2.1 22`
     packets, total = _sum("packets"), _sum("bytes")
     frame = frame.with_columns(
-        pl.col("source.address", "destination.address").str.strip_chars(" "),
+        pl.coalesce("source.address", ssh.str.extract(r"^(\S+) ", 1)).str.strip_chars(" "),
+        pl.coalesce("source.port", ssh.str.extract(r"^\S+ ([0-9]+) ", 1)),
+        pl.col("destination.address").str.strip_chars(" "),
         pl.coalesce(transport, "transport").alias("network.transport"),
         lasted.alias("event.duration"),
         pl.when(lasted.is_not_null()).then("@timestamp").alias("event.end"),
@@ -55,8 +58,8 @@ def derived(frame: pl.DataFrame) -> pl.DataFrame:
         .alias("event.start"),
         pl.when(flow).then(packets).alias("network.packets"),
         pl.when(flow).then(total).alias("network.bytes"),
-        pl.when(flow).then("policy_name").otherwise("rulebase_name").alias("rule.name"),
-        pl.when(~flow).then("rule_name").alias("rule.id"),
+        pl.when(ruled).then("policy_name").otherwise("rulebase_name").alias("rule.name"),
+        pl.when(~ruled).then("rule_name").alias("rule.id"),
         pl.col("tag").alias("juniper.srx.tag"),
         pl.col("tag").alias("event.code"),
         pl.col("priority").alias("event.severity"),
