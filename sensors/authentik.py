@@ -62,7 +62,11 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     names_event = ~logged | (said == "Created Event")
     action = pl.when(names_event).then(text(frame, "action")).otherwise(own)
     action = action.str.to_lowercase().str.replace_all("_", "-", literal=True)
-    name = text(frame, "user.username", "context.username", "user", "identifier")
+    # The log's record of a login that failed is of nobody; who was tried stands beside.
+    tried = pl.when(logged & (text(frame, "user.username") == "AnonymousUser")).then(
+        text(frame, "context.username")
+    )
+    name = pl.coalesce(tried, text(frame, "user.username", "context.username", "user", "identifier"))
     email = text(frame, "user.email")
     origin = address(text(frame, "client_ip", "remote"))
     person = {"name": name, "email": email, "id": text(frame, "user.pk"), "domain": mail_domain(email)}
