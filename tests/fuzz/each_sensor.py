@@ -187,7 +187,7 @@ def main() -> None:
     wanted = parser.parse_args()
     wanted.kept.mkdir(parents=True, exist_ok=True)
     fuzzer = Fuzzer(wanted.family, wanted.minutes, wanted.kept)
-    atheris.Setup([sys.argv[0], "-rss_limit_mb=6000", "-timeout=120", "-max_len=512"], fuzzer.one)
+    atheris.Setup([sys.argv[0], "-rss_limit_mb=6000", "-timeout=900", "-len_control=0", "-max_len=512"], fuzzer.one)
     atheris.Fuzz()
 
 
