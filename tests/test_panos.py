@@ -51,6 +51,15 @@ def test_a_session_from_its_beginning_to_its_end() -> None:
     assert logout["event.end"] == logout["@timestamp"] == datetime(2026, 10, 5, 22, 31, 40, tzinfo=UTC)
 
 
+def test_tunnels_that_were_inspected() -> None:
+    names = ("rule.name", "network.transport", "source.bytes", "destination.packets", "event.duration")
+    assert [tuple(row.get(name) for name in names) for row in events(SENSOR, "\n".join(LINES[-16:-13]))] == [
+        ("inspect-gre", "gre", 300, 2, 60_000_000_000),
+        ("inspect-gtp", "udp", None, None, 60_000_000_000),
+        ("r1", "sctp", None, 3, None),
+    ]
+
+
 def test_traffic_and_threats() -> None:
     rows = {row.get("event.action"): row for row in events(SENSOR, "\n".join(LINES[-13:]))}
     flow, url = rows["flow_terminated"], rows["url_filtering"]
