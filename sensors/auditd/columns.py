@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from sensors.auditd.values import address, arguments
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 _NOBODY: Final = "4294967295"  # no login: -1 of 32 bits
 _ARCH: Final = {
@@ -27,8 +27,9 @@ _ARCH: Final = {
 _ACCEPTS: Final = ("43", "288", "accept", "accept4")
 # Types that PAM and account tools write: the person is the login (auid), and `acct` whom it was about.
 _OF_LOGIN: Final = (
-    r"^(USER_(AUTH|ACCT|LOGIN|LOGOUT|START|END|CHAUTHTOK|MGMT|ERR|CMD)|CRED_|ADD_|DEL_|GRP_|ACCT_|ROLE_)"
+    r"^(USER_(AUTH|ACCT|LOGIN|LOGOUT|START|END|CHAUTHTOK|MGMT|ERR)|CRED_|ADD_|DEL_|GRP_|ACCT_|ROLE_)"
 )
+_AS_ID: Final = r"^(CRED_|USER_(ACCT|AUTH|END|ERR|LOGIN|LOGOUT|START)$)"  # `id` says as whom
 _TARGETED: Final = r"^(USER_(CHAUTHTOK|MGMT)|ADD_USER|DEL_USER|ACCT_)"
 _KEPT: Final = (
     "ses", "op", "subj", "unit", "hostname", "laddr", "lport", "rport", "cipher", "direction", "key", "a0",
@@ -38,26 +39,36 @@ _KEPT: Final = (
 
 
 @cache
-def _kinds() -> Mapping[str, Sequence[str]]:
-    raw = tomllib.loads((files("sensors.auditd") / "types.toml").read_text("utf-8"))["kinds"]
-    return {str(name): list(words) for name, words in raw.items()}
+def _tables() -> Mapping[str, Any]:
+    return tomllib.loads((files("sensors.auditd") / "types.toml").read_text("utf-8"))
+
+
+@cache
+def _known() -> pl.DataFrame:
+    """What records of each type mean, and those of system calls by name (`SYSCALL connect`)."""
+    rows = []
+    for name, (action, *words) in _tables()["kinds"].items():
+        rows.append((name, action, words[0].split(",") if words else None, words[1:] or None))
+    for meaning, calls in _tables()["syscalls"].items():
+        action, category, *types = meaning.split()
+        rows += [(f"SYSCALL {call}", action, [category], types) for call in calls.split()]
+    words = pl.List(pl.String)
+    return pl.DataFrame(
+        rows,
+        schema={"~kind": pl.String, "event.action": pl.String, "event.category": words, "event.type": words},
+        orient="row",
+    )
 
 
 def mapped(frame: pl.DataFrame) -> pl.DataFrame:
     """Parsed records with their ECS columns."""
-    kinds = _kinds()
     kind = pl.col("type")
-    category = {name: words[1].split(",") for name, words in kinds.items() if len(words) > 1}
-    of_type = {name: words[2:] for name, words in kinds.items() if len(words) > 1}
-    known = pl.DataFrame(
-        {
-            "type": list(kinds),
-            "event.action": [words[0] for words in kinds.values()],
-            "event.category": pl.Series([category.get(name) for name in kinds], dtype=pl.List(pl.String)),
-            "event.type": pl.Series([of_type.get(name) for name in kinds], dtype=pl.List(pl.String)),
-        }
-    )
-    frame = frame.join(known, on="type", how="left", maintain_order="left")
+    named = (kind == "SYSCALL") & ~pl.col("syscall").str.contains(r"^\d+$")
+    by_name = pl.concat_str(kind, pl.lit(" "), "syscall")
+    call = pl.when(named & by_name.is_in(_known()["~kind"].implode())).then(by_name)
+    frame = frame.with_columns(pl.coalesce(call, kind).alias("~kind"))
+    frame = frame.join(_known(), on="~kind", how="left", maintain_order="left")
+    control = pl.col("op").replace_strict(_tables()["controls"], default=None, return_dtype=pl.String)
     micros = pl.col("second").cast(pl.Int64) * 1_000_000 + pl.col("milli").str.pad_end(6, "0").cast(pl.Int64)
     result = pl.coalesce("res", pl.when(kind == "SYSCALL").then("success")).str.to_lowercase()
     denied = pl.col("raw").str.extract(r"avc: +(denied|granted) ", 1)
@@ -66,11 +77,22 @@ def mapped(frame: pl.DataFrame) -> pl.DataFrame:
         pl.lit("auditd.log").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.col("text").alias("event.original"),
-        pl.coalesce("event.action", kind.str.to_lowercase()).alias("event.action"),
+        pl.when((kind == "AVC") & pl.col("raw").str.contains(r"\bapparmor="))
+        .then(pl.lit("violated-apparmor-policy"))
+        .otherwise(pl.coalesce("event.action", kind.str.to_lowercase()))
+        .alias("event.action"),
+        pl.when((kind == "VIRT_CONTROL") & control.is_not_null())
+        .then(pl.concat_list(control))
+        .otherwise("event.type")
+        .alias("event.type"),
+        pl.when(kind == "SYSCALL").then(_direction(pl.col("syscall"))).alias("network.direction"),
+        pl.when(kind.str.starts_with("VIRT_")).then("vm").alias("container.name"),
         pl.when(result.is_in(["success", "1", "yes"]) | (denied == "granted"))
         .then(pl.lit("success"))
         .when(result.is_in(["failed", "0", "no"]) | (denied == "denied"))
         .then(pl.lit("failure"))
+        .when(pl.col("res").is_not_null())
+        .then(pl.lit("unknown"))
         .alias("event.outcome"),
         kind.alias("auditd.log.record_type"),
         pl.col("sequence").alias("auditd.log.sequence"),
@@ -88,9 +110,18 @@ def mapped(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _direction(call: pl.Expr) -> pl.Expr:
+    ways = {name: way for way, names in _tables()["directions"].items() for name in names}
+    return call.replace_strict(ways, default=None, return_dtype=pl.String)
+
+
 def _processes(frame: pl.DataFrame) -> pl.DataFrame:
     kind = pl.col("type")
-    args = pl.when(kind == "EXECVE").then(arguments(pl.col("raw")))
+    args = (
+        pl.when(kind == "EXECVE")
+        .then(arguments(pl.col("raw")))
+        .otherwise(pl.col("cmd").str.extract_all(r"\S+"))
+    )
     first = pl.col("raw").str.extract(r'(?:^| )a0="?([^" ]+)', 1)
     path = pl.when(kind == "PATH").then("name")
     return frame.with_columns(
@@ -112,9 +143,9 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
     kind = pl.col("type")
     of_login = kind.str.contains(_OF_LOGIN)
     login = kind == "LOGIN"
-    source = pl.col("addr")
+    source = pl.coalesce("src", "addr")
     session = kind.is_in(["USER_LOGIN", "USER_LOGOUT", "USER_START", "USER_END", "USER_AUTH", "USER_ACCT"])
-    acct = pl.coalesce("acct", pl.when(kind == "VIRT_CONTROL").then("user"), pl.when(session).then("ID"))
+    acct = pl.coalesce("acct", "user", pl.when(session).then("ID"))
     about = kind.str.contains(_TARGETED)
     frame = frame.with_columns(
         pl.when(~login).then("auid").alias("user.audit.id"),
@@ -130,16 +161,22 @@ def _people(frame: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(
             "euid",
             pl.when(login).then("new_auid"),
-            pl.when(kind == "USER_LOGOUT").then("id"),
+            pl.when(kind.str.contains(_AS_ID) & pl.col("acct").is_null()).then("id"),
             pl.when(of_login & pl.col("acct").is_null() | about).then("uid"),
         ).alias("user.effective.id"),
         pl.when(of_login & ~about).then("acct").alias("user.effective.name"),
         pl.when(about).then("acct").alias("user.target.name"),
-        pl.when(kind.is_in(["ADD_USER", "DEL_USER"])).then("id").alias("user.target.id"),
+        pl.when(kind.is_in(["ADD_USER", "DEL_USER"]))
+        .then("id")
+        .when(kind.is_in(["USER_CHAUTHTOK", "USER_MGMT"]) & pl.col("acct").is_null())
+        .then(pl.coalesce("id", "uid"))
+        .alias("user.target.id"),
+        pl.when(kind.is_in(["ADD_GROUP", "DEL_GROUP", "GRP_CHAUTHTOK"])).then("acct").alias("group.name"),
         pl.when(kind.is_in(["ADD_GROUP", "DEL_GROUP"])).then("id").alias("group.id"),
         pl.col("suid").alias("user.saved.id"),
         pl.col("gid").alias("user.group.id"),
         pl.col("terminal").alias("user.terminal"),
+        pl.col("dst").alias("destination.address"),
         source.alias("source.address"),
         pl.when(ecs.is_ip(source)).then(source).alias("source.ip"),
     )
@@ -175,7 +212,10 @@ def _joined(frame: pl.DataFrame) -> pl.DataFrame:
         .alias("process.command_line"),
         pl.when(call & accepts).then(first("~ip")).otherwise("source.ip").alias("source.ip"),
         pl.when(call & accepts).then(first("~port")).alias("source.port"),
-        pl.when(call & ~accepts).then(first("~ip")).alias("destination.ip"),
+        pl.when(call & ~accepts)
+        .then(first("~ip"))
+        .otherwise(pl.when(ecs.is_ip(pl.col("dst"))).then("dst"))
+        .alias("destination.ip"),
         pl.when(call & ~accepts).then(first("~port")).alias("destination.port"),
         pl.when(call).then("SYSCALL").alias("auditd.log.syscall_name"),
     )

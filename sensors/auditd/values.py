@@ -12,7 +12,7 @@ KEYS: Final = (
     "reason", "laddr", "lport", "rport", "cipher", "direction", "inode", "mode", "nametype", "table",
     "family", "saddr", "scontext", "tcontext", "tclass", "sig", "a0", "new_auid", "old_auid",
     "new_ses", "grp",
-    "vm", "item", "objtype", "ouid", "ogid",
+    "vm", "item", "objtype", "ouid", "ogid", "src", "dst",
 )  # fmt: skip
 # Untrusted text: what is not in quotes is hexadecimal.
 TEXTS: Final = ("comm", "exe", "name", "cwd", "acct", "proctitle", "cmd", "data")
