@@ -1,6 +1,7 @@
 """CyberArk Privileged Access Manager: the Vault's audit, as its translator for Elastic writes it.
 
-Format after CyberArk's "Integrate with SIEM" (elastic-json-v1.0.xsl): JSON behind a syslog header or alone.
+Format after CyberArk's "Integrate with SIEM" (elastic-json-v1.0.xsl): JSON behind a syslog header or alone;
+and the XML that translators are given (`cyberark_xml.py`), as some of them pass it on.
 The issuer is who did it, `Station` where from; who was given something, whose password it was and which
 account a session ran under come by the kind of record (`cyberark.toml`).
 """
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import cef, connection, ecs, framing, json_table, syslog
+from sensors import cef, connection, cyberark_xml, ecs, framing, json_table, syslog
 from sensors.cef import pairs
 from sensors.json_table import text
 from sensors.losses import name_lost
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
 _RECORD: Final = "syslog.audit_record"
 _LINE: Final = re.compile(
+    r"<syslog>.*<audit_record>|"
     r'\{\s*"format"\s*:\s*"elastic"\s*,\s*"version"\s*:\s*"[^"]*"\s*,\s*"(?:raw"\s*:\s*"<syslog>|syslog"\s*:\s*\{)'
 )
 _JSON: Final = r"(?s)^(?P<before>[^{]*)(?P<json>\{.*)$"
+_MARKED: Final = r"^([^{<]*)<(?:\?xml|syslog>)"
 _DETAIL: Final = r"(?:^|;)\s*([A-Za-z]\w*)="
 _ESCAPED: Final = "\x1c"  # stands for `\;` while the details are split
 _DURATION: Final = r"^(?:(\d+):)?(\d{1,2}):(\d{2})$"
@@ -52,7 +55,7 @@ class CyberArk:
         """One event per record; a line without one is named as unread."""
         clock = syslog.Clock(source)
         for lines in syslog.records(source):
-            parts = lines["rest"].str.extract_groups(_JSON).struct.unnest()
+            parts = _parted(lines["rest"])
             whole = lines.rename({"text": "line"}).hstack(parts).rename({"json": "text"})
             strange = whole["text"].is_null()
             if strange.any():
@@ -67,6 +70,19 @@ class CyberArk:
 
 
 SENSOR: Final = CyberArk()
+
+
+def _parted(rest: pl.Series) -> pl.DataFrame:
+    """The JSON of records, and what stands `before` it; that of XML is made."""
+    parts = rest.str.extract_groups(_JSON).struct.unnest()
+    marked = rest.str.extract(_MARKED, 1)
+    if marked.null_count() == len(marked):
+        return parts
+    made = cyberark_xml.as_json(rest.set(marked.is_null(), None))
+    return parts.with_columns(
+        pl.when(made.is_null()).then("json").otherwise(made).alias("json"),
+        pl.when(made.is_null()).then("before").otherwise(marked).alias("before"),
+    )
 
 
 @cache

@@ -62,7 +62,7 @@ def test_targets_are_the_accounts_and_people_acted_on() -> None:
 
 
 def test_an_unknown_kind_is_an_event_with_what_all_have() -> None:
-    later, monitor = rows()[13:]
+    later, monitor = rows()[13:15]
     has(later, {"event.code": "999", "user.name": "Batch", "event.action": "a kind of a later version"})
     assert monitor["event.original"] == LINES[-1]
     assert monitor["host.name"] == "VAULT"
@@ -78,3 +78,17 @@ def test_a_line_without_a_record_is_named_as_unread() -> None:
 @given(broken_lines(LINES))
 def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
     accounted(SENSOR, content)
+
+
+def test_the_vaults_xml_says_the_same_as_its_json() -> None:
+    logon, looked, refused = events(SENSOR, source_of((SAMPLES / "cyberark" / "audit_xml.log").read_bytes()))
+    has(logon, {"event.action": "authentication_success", "source.ip": "203.0.113.24"})
+    has(looked, {"destination.user.name": "CORP\\svc-backup", "destination.ip": "192.0.2.31"})
+    has(looked, {"event.reason": 'he said "now" <today>', "cyberarkpas.audit.safe": "Windows & Linux"})
+    has(refused, {"event.outcome": "failure", "user.name": "dean.whitlock"})
+
+
+def test_xml_that_is_cut_off_is_named() -> None:
+    source = source_of("<5>1 2026-10-05T14:03:00Z VAULT <syslog><audit_record><MessageID>4</MessageID>")
+    assert events(SENSOR, source) == []
+    assert source.unread
