@@ -149,9 +149,13 @@ CATEGORY: Final = {
 TYPE: Final = {
     r"^user\.session\.start$": ("start", "info"),
     r"^user\.session\.(end|clear|expire)": ("end", "info"),
-    r"^user\.lifecycle\.create": ("user", "creation"),
+    r"^user\.lifecycle\.create": ("creation", "info"),
     r"^user\.lifecycle\.delete": ("user", "deletion"),
-    r"^(user\.(lifecycle|account|mfa\.factor|credential)|application\.user_membership)": ("user", "change"),
+    r"^(user\.lifecycle|application\.user_membership)\.": ("change", "info"),
+    r"^user\.(account|mfa\.factor|credential)": ("user", "change"),
+    r"^policy\.(rule\.(add|activate)|lifecycle\.activate)$": ("change",),
+    r"^(system\.org\.rate_limit|core\.concurrency\.org\.limit)\.": ("info", "network"),
+    r"^security\.request\.blocked$": ("network",),
     r"^group\.(user_membership|privilege|profile)": ("group", "change"),
     r"^device\.(user\.add|enrollment\.create)|\.(create|add|generate|enroll|activate)$": ("creation",),
     r"\.(delete|remove|revoke|destroy)(\.|$)": ("deletion",),
@@ -315,8 +319,14 @@ def _with_targets(frame: pl.DataFrame) -> pl.DataFrame:
     """Adds what was acted on as `~target`, and of it the first person and the first group."""
     kind = pl.element().struct.field("type")
     return frame.with_columns(objects(frame, "target", *TARGET.values()).alias("~target")).with_columns(
-        pl.col("~target").list.filter(kind.is_in(_PERSON)).list.first().alias("~person"),
-        pl.col("~target").list.filter(kind.str.contains("Group")).list.first().alias("~group"),
+        # An account in an application stands before the person whose it is.
+        pl.coalesce(pl.col("~target").list.filter(kind == name).list.first() for name in _PERSON).alias(
+            "~person"
+        ),
+        pl.coalesce(
+            pl.col("~target").list.filter(found).list.first()
+            for found in (kind == "UserGroup", kind.str.contains("Group"))
+        ).alias("~group"),
     )
 
 

@@ -71,6 +71,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     # An audit event's person has a name; elsewhere the address is what signs in.
     person["name"] = pl.when(audit).then(person["full_name"]).otherwise(person["email"])
     target = text(frame, "object_type") == "user"
+    # Of a membership, a device and a vault's access the person is the second object.
+    other = text(frame, "object_type").is_in(["gm", "device", "uva"])
     ip = address(text(frame, "client.ip_address", "session.ip"))
     category = text(frame, "category")
     events = frame.select(
@@ -108,6 +110,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         text(frame, "object_details.email").alias("user.target.email"),
         text(frame, "object_details.name").alias("user.target.full_name"),
         ip.alias("source.ip"),
+        pl.when(other).then(text(frame, "aux_uuid")).alias("~other"),
         original(~(audit | item | signin)),
         audit.alias("~audit"),
     )
@@ -115,10 +118,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         pl.when("~audit")
-        .then(related(["user.id", "user.target.id"]))
+        .then(related(["user.full_name", "user.id", "user.target.id", "~other"]))
         .otherwise(related(["user.id", "user.email", "user.full_name"]))
         .alias("related.user"),
-    ).drop("~audit")
+    ).drop("~audit", "~other")
 
 
 SENSOR: Final = AuditRecords(

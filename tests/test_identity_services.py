@@ -127,7 +127,9 @@ def test_onepassword(source: MakeSource) -> None:
         ("1password.signin_attempts", "mfa_failed", "failure"),
         ("1password.item_usages", "reveal", None),
         ("1password.audit_events", "suspend", None),
+        ("1password.audit_events", "join", None),
     ]
+    has(rows[4], related__user=["Rosa Admin", "U2", "U1"])
     has(
         rows[0],
         user__full_name="Dean Whitlock",

@@ -30,7 +30,10 @@ def test_who_did_what_when_and_how_it_ended(source: MakeSource) -> None:
         ("rosa.admin@corp.example", "group.user_membership.add", "success"),
         ("dean.whitlock@corp.example", "user.authentication.auth_via_mfa", "failure"),
         ("maya.lindqvist@corp.example", "user.session.end", "success"),
+        ("rosa.admin@corp.example", "application.user_membership.add", "success"),
     ]
+    added = rows[-1]
+    assert (added["user.target.id"], added["event.type"]) == ("00u8dean2xKQPL7c697", ["change", "info"])
     assert times(rows)[:2] == ["2026-10-05T15:58:12", "2026-10-05T15:58:20"]
     assert rows[0]["@timestamp"].microsecond == 114_000
 
@@ -138,3 +141,20 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, content
     made = source(content)
     height = sum(schema.conform(frame).height for frame in okta.SENSOR.read(made))
     assert height + sum(unread.count for unread in made.unread) >= 1
+
+
+def test_kinds_of_events(source: MakeSource) -> None:
+    wanted = {
+        "user.lifecycle.create": (["iam"], ["creation", "info"]),
+        "user.lifecycle.suspend": (["iam"], ["change", "info"]),
+        "policy.lifecycle.activate": (["configuration"], ["change"]),
+        "policy.rule.add": (["configuration"], ["change"]),
+        "policy.lifecycle.delete": (["configuration"], ["deletion"]),
+        "application.lifecycle.create": (["configuration"], ["creation"]),
+        "system.org.rate_limit.warning": (["configuration"], ["info", "network"]),
+        "security.request.blocked": (["threat"], ["network"]),
+    }
+    record = json.loads(SAMPLE.read_text().splitlines()[7])
+    lines = "\n".join(json.dumps(record | {"eventType": action}) for action in wanted)
+    rows = events(okta.SENSOR, source(lines))
+    assert {row["event.action"]: (row["event.category"], row["event.type"]) for row in rows} == wanted
