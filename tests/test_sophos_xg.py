@@ -36,6 +36,17 @@ def test_a_vpn_session_from_its_beginning_to_its_end() -> None:
     assert down["event.duration"] == 30_660_000_000_000
 
 
+def test_who_logs_in_to_a_vpn_and_what_the_web_firewall_found() -> None:
+    rows = {row["event.code"]: row for row in events(SENSOR, "\n".join(LINES))}
+    login, virus = rows["17701"], rows["17071"]
+    assert (login["event.category"], login["event.type"], login["user.name"]) == (
+        ["network", "authentication"],
+        ["start", "connection"],
+        "ann.lee",
+    )
+    assert (virus["event.category"], virus["event.kind"]) == (["malware", "network"], "alert")
+
+
 def test_a_zone_that_a_name_fixes_counts_and_another_is_that_of_the_source() -> None:
     failed = next(line for line in LINES if "17711" in line)
     (row,) = events(SENSOR, source_of(failed, zone="Asia/Kolkata", given=True))

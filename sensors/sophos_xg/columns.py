@@ -190,9 +190,14 @@ def _meaning(frame: pl.DataFrame) -> pl.DataFrame:
     number = value(frame, "log_id")
     digit = number.str.slice(6, 1)
     status = value(frame, "status").str.to_lowercase()
-    refused = pl.when((pl.col("kind") == "WAF") & value(frame, "reason").is_not_null()).then(
-        pl.lit("(refused)")
+    reason = pl.when(pl.col("kind") == "WAF").then(value(frame, "reason"))
+    refused = (
+        pl.when(reason.str.to_lowercase() == "antivirus")
+        .then(pl.lit("(virus)"))
+        .when(reason.is_not_null())
+        .then(pl.lit("(refused)"))
     )
+    client = pl.when(pl.col("kind") == "Event").then(value(frame, "auth_client")).str.to_lowercase()
     subtype = value(frame, "log_subtype")
     frame = frame.with_columns(
         number.str.slice(7).alias("event.code"),
@@ -204,7 +209,9 @@ def _meaning(frame: pl.DataFrame) -> pl.DataFrame:
         words=pl.concat_str(
             subtype.str.to_lowercase().fill_null(""),
             status.fill_null(""),
-            pl.coalesce(value(frame, "con_event", "connevent").str.to_lowercase(), refused, pl.lit("")),
+            pl.coalesce(
+                value(frame, "con_event", "connevent").str.to_lowercase(), refused, client, pl.lit("")
+            ),
             separator="|",
         ),
     )
