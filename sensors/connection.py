@@ -6,18 +6,16 @@ of a connection, whichever product wrote them and whichever end it saw first.
 
 from __future__ import annotations
 
-import base64
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from sensors import ecs
+from sensors import community_id, ecs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _PRIVATE: Final = (
@@ -32,7 +30,6 @@ _ANSWERS: Final = {
     58: {128: 129, 129: 128, 133: 134, 134: 133, 135: 136, 136: 135, 130: 131, 131: 130, 144: 145, 145: 144,
          139: 140, 140: 139},
 }  # fmt: skip
-_BLOCK: Final = 64  # bytes; the longest message, of IPv6, has 40
 _TYPES: Final = 256
 _PORTS: Final = 65_536
 
@@ -108,58 +105,36 @@ def community_ids(frame: pl.DataFrame, icmp: tuple[str, str] | None = None) -> p
         & (protocol >= 0)
         & (~ported | ((port >= 0) & (other >= 0)))
     )
-    blocks = np.zeros((frame.height, _BLOCK), np.uint8)
-    lengths = np.zeros(frame.height, np.int64)
-    order = np.concatenate([source, _big(port)], axis=1), np.concatenate([destination, _big(other)], axis=1)
-    swap = ~one_way & _greater(*order)
-    first, second = (np.where(swap[:, None], order[1 - at], order[at]) for at in (0, 1))
-    for size, long in ((4, 0), (16, 1)):
-        rows = known & (source_long == long)
-        at = 2
-        for address in (first, second):
-            blocks[rows, at : at + size] = address[rows, :size]
-            at += size
-        blocks[rows, at] = protocol[rows]
-        with_ports = rows & ported
-        blocks[with_ports, at + 2 : at + 4] = first[with_ports, 16:]
-        blocks[with_ports, at + 4 : at + 6] = second[with_ports, 16:]
-        lengths[rows] = at + 2
-        lengths[with_ports] = at + 6
-    digests = _sha1(blocks[known], lengths[known])
-    text = pl.Series(
-        [f"1:{base64.b64encode(digest).decode()}" for digest in _distinct(digests)], dtype=pl.String
-    )
-    whole = np.full(frame.height, len(text))
-    whole[known] = np.arange(len(text))
-    return text.append(pl.Series([None], dtype=pl.String)).gather(whole)
-
-
-def _distinct(digests: NDArray[np.uint8]) -> Sequence[bytes]:
-    joined = digests.tobytes()
-    return [joined[at : at + 20] for at in range(0, len(joined), 20)]
+    kinds = np.where(known, source_long, community_id.NONE)
+    bare = np.int64(-1)  # a protocol without ports
+    ports = np.where(ported, port, bare), np.where(ported, other, bare)
+    return community_id.ids((source, destination), kinds, protocol, ports, one_way)
 
 
 def _packed(column: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Addresses as 16 bytes each (IPv4 in the first four), and 0 for IPv4, 1 for IPv6, -1 for neither."""
-    distinct = column.unique()
-    packed = np.zeros((len(distinct), 16), np.uint8)
-    kinds = np.full(len(distinct), -1)
-    for at, text in enumerate(distinct):  # distinct addresses, not events
-        for kind, family in enumerate((socket.AF_INET, socket.AF_INET6)):
-            try:
-                found = socket.inet_pton(family, (text or "").partition("%")[0])
-            except (OSError, ValueError):
-                continue
-            packed[at, : len(found)] = np.frombuffer(found, np.uint8)
-            kinds[at] = kind
-    number = pl.DataFrame({"text": distinct, "number": np.arange(len(distinct))})
-    rows = (
-        column.alias("text")
-        .to_frame()
-        .join(number, on="text", how="left", nulls_equal=True, maintain_order="left")
-    )
-    index = rows["number"].to_numpy()
-    return packed[index], kinds[index]
+    packed, kinds, others = community_id.addresses(column.cast(pl.String))
+    rows = np.flatnonzero(others)
+    if len(rows):
+        rest = column.gather(rows).alias("text")
+        distinct = rest.unique()
+        found = [_sixteen(text) for text in distinct]  # distinct addresses, not events
+        number = pl.DataFrame({"text": distinct, "number": np.arange(len(distinct))})
+        index = (
+            rest.to_frame().join(number, on="text", how="left", maintain_order="left")["number"].to_numpy()
+        )
+        packed[rows] = np.array([address for address, _ in found], np.uint8)[index]
+        kinds[rows] = np.array([kind for _, kind in found])[index]
+    return packed, kinds
+
+
+def _sixteen(text: str) -> tuple[list[int], int]:
+    """The bytes of an address that may have a zone, and its kind."""
+    for kind, family in ((community_id.SHORT, socket.AF_INET), (community_id.LONG, socket.AF_INET6)):
+        with suppress(OSError, ValueError):
+            found = socket.inet_pton(family, text.partition("%")[0])
+            return list(found.ljust(16, b"\0")), kind
+    return [0] * 16, community_id.NONE
 
 
 def _numbers(frame: pl.DataFrame, name: str, below: int) -> NDArray[np.int64]:
@@ -190,45 +165,3 @@ def _icmp_ports(
         other = np.where(rows, np.where(answer >= 0, answer, np.maximum(code, 0)), other)
         one_way |= rows & (answer < 0)
     return port, other, one_way
-
-
-def _big(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    return np.maximum(numbers, 0).astype(">u2").view(np.uint8).reshape(-1, 2)
-
-
-def _greater(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether rows of `one` come after those of `other`, byte by byte."""
-    differs = one != other
-    at = differs.argmax(axis=1)
-    rows = np.arange(len(one))
-    greater: NDArray[np.bool_] = differs[rows, at] & (one[rows, at] > other[rows, at])
-    return greater
-
-
-def _sha1(blocks: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """SHA-1 (FIPS 180-4) of messages of one block each, all at once: 20 bytes a row."""
-    count = len(blocks)
-    padded = blocks.copy()
-    padded[np.arange(count), lengths] = 0x80
-    padded[:, 62:] = (lengths * 8).astype(">u2").view(np.uint8).reshape(-1, 2)
-    words = [*padded.view(">u4").astype(np.uint32).T]
-    for at in range(16, 80):
-        words.append(_rolled(words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16], 1))
-    start = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0)
-    a, b, c, d, e = (np.full(count, value, np.uint32) for value in start)
-    for at, word in enumerate(words):
-        mixed, constant = (
-            ((b & c) | (~b & d), 0x5A827999),
-            (b ^ c ^ d, 0x6ED9EBA1),
-            ((b & c) | (b & d) | (c & d), 0x8F1BBCDC),
-            (b ^ c ^ d, 0xCA62C1D6),
-        )[at // 20]
-        a, b, c, d, e = _rolled(a, 5) + mixed + e + word + np.uint32(constant), a, _rolled(b, 30), c, d
-    ended = np.stack(
-        [value + np.uint32(given) for value, given in zip((a, b, c, d, e), start, strict=True)], axis=1
-    )
-    return ended.astype(">u4").view(np.uint8)
-
-
-def _rolled(words: NDArray[np.uint32], bits: int) -> NDArray[np.uint32]:
-    return (words << np.uint32(bits)) | (words >> np.uint32(32 - bits))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
+import socket
 
 import polars as pl
 from hypothesis import given, settings
@@ -27,6 +28,15 @@ def plain(source: str, destination: str, port: int, other: int, protocol: int) -
     return "1:" + base64.b64encode(hashlib.sha1(message, usedforsecurity=False).digest()).decode()
 
 
+def bare(source: str, destination: str, protocol: int) -> str | None:
+    """The same for protocols that have none."""
+    one, two = sorted(ipaddress.ip_address(text).packed for text in (source, destination))
+    if len(one) != len(two):
+        return None
+    message = b"\0\0" + one + two + bytes([protocol, 0])
+    return "1:" + base64.b64encode(hashlib.sha1(message, usedforsecurity=False).digest()).decode()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(ADDRESSES, ADDRESSES, PORTS, PORTS, st.sampled_from([6, 17, 132])), min_size=1))
 def test_the_ids_are_those_of_the_specification(rows: list[tuple[str, str, int, int, int]]) -> None:
@@ -35,6 +45,40 @@ def test_the_ids_are_those_of_the_specification(rows: list[tuple[str, str, int, 
         transport(pl.col("number")).alias("network.transport")
     )
     assert described(frame)["network.community_id"].to_list() == [plain(*row) for row in rows]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(ADDRESSES, ADDRESSES, st.sampled_from([2, 47, 50, 255])), min_size=1))
+def test_protocols_without_ports_have_none_in_their_ids(rows: list[tuple[str, str, int]]) -> None:
+    frame = pl.DataFrame(rows, schema=["source.ip", "destination.ip", "n"], orient="row").with_columns(
+        pl.col("n").cast(pl.String).alias("network.transport")
+    )
+    found = described(frame)["network.community_id"].to_list()
+    assert found == [bare(*row) for row in rows]
+
+
+@given(st.from_regex(r"[0-9a-f.:%]{0,16}", fullmatch=True) | ADDRESSES | st.text(max_size=16))
+def test_addresses_are_those_that_the_system_knows(text: str) -> None:
+    frame = pl.DataFrame(
+        {
+            "source.ip": [text, "192.0.2.1"],
+            "destination.ip": ["192.0.2.9"] * 2,
+            "network.transport": ["gre"] * 2,
+        }
+    )
+    try:
+        socket.inet_pton(socket.AF_INET, text.partition("%")[0])
+        known = True
+    except (OSError, ValueError):
+        known = False
+    assert (described(frame)["network.community_id"][0] is not None) == known
+
+
+def test_no_connections_have_no_ids() -> None:
+    frame = pl.DataFrame(
+        schema=dict.fromkeys(("source.ip", "destination.ip", "network.transport"), pl.String)
+    )
+    assert described(frame)["network.community_id"].to_list() == []
 
 
 def test_what_a_connection_lacks_is_not_made_up() -> None:
