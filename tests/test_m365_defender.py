@@ -38,6 +38,17 @@ def test_a_new_process_and_the_one_that_made_it() -> None:
     assert {name: row.get(name) for name in wanted} == wanted
 
 
+def test_rarer_tables() -> None:
+    person, listening, cloud = rows_of("stream.ndjson")[-3:]
+    assert (person["event.kind"], person["event.category"], person["event.type"]) == (
+        "asset",
+        ["iam"],
+        ["info", "user"],
+    )
+    assert (listening["event.type"], listening["source.port"]) == (["start"], 7070)
+    assert (cloud["event.category"], cloud["event.action"]) == (["configuration"], "create-role-assignment")
+
+
 def test_connections_out_and_in() -> None:
     _, out, dns, inward = rows_of("stream.ndjson")[:4]
     assert (out["destination.ip"], out["destination.port"]) == ("198.51.100.77", 7070)
@@ -59,7 +70,7 @@ def test_logins_are_of_the_person_who_logged_in() -> None:
 
 
 def test_files_registry_devices_mails_and_alerts() -> None:
-    file, registry, usb, module, host, mail, alert = rows_of("stream.ndjson")[6:]
+    file, registry, usb, module, host, mail, alert = rows_of("stream.ndjson")[6:13]
     assert (file["file.path"], file["event.type"], file["file.size"]) == (
         "C:\\Users\\dean\\payroll.zip",
         ["creation"],

@@ -126,7 +126,12 @@ def _meaning(row: Row) -> list[pl.Expr]:
     plain = action.str.to_lowercase().str.replace_all(" ", "-", literal=True)
     of_device = table.str.starts_with("Device")
     return [
-        pl.when(is_alert).then(pl.lit("alert")).otherwise(pl.lit("event")).alias("event.kind"),
+        pl.when(is_alert)
+        .then(pl.lit("alert"))
+        .when(table == "IdentityInfo")
+        .then(pl.lit("asset"))
+        .otherwise(pl.lit("event"))
+        .alias("event.kind"),
         pl.coalesce(pl.when(of_device).then(renamed), plain).alias("event.action"),
         pl.when(action == "DriverLoad")
         .then(pl.lit(["driver"], pl.List(pl.String)))
@@ -136,6 +141,8 @@ def _meaning(row: Row) -> list[pl.Expr]:
         .then(pl.lit(["indicator"], pl.List(pl.String)))
         .when(of_device)
         .then(first_rule(action.fill_null(""), kinds["type"]))
+        .when(table == "IdentityInfo")
+        .then(pl.lit(["info", "user"], pl.List(pl.String)))
         .otherwise(pl.lit(["info"], pl.List(pl.String)))
         .alias("event.type"),
         pl.when(table.is_in(["DeviceLogonEvents", "IdentityLogonEvents"]))
