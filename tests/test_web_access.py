@@ -61,3 +61,14 @@ def test_broken_records_never_stop_and_never_vanish(content: bytes) -> None:
     source = source_of(content)
     height = sum(schema.conform(frame).height for frame in SENSOR.read(source))
     assert height + sum(entry.count for entry in source.unread) >= 1
+
+
+def test_rarer_parts_of_lines() -> None:
+    timed, behind, secured, through, connect, nobody = events(SENSOR, "\n".join(LINES[-6:]))
+    assert (timed["user_agent.original"], timed["destination.port"]) == ("curl/8.9", 443)
+    assert (behind["source.ip"], behind["client.ip"]) == ("10.20.0.7", "203.0.113.32")
+    assert (secured["tls.client.server_name"], secured["tls.version"]) == ("www.docs.example", "1.2")
+    assert (secured["url.domain"], through["destination.ip"]) == ("www.docs.example", "192.0.2.9")
+    assert (connect["destination.port"], connect["event.category"]) == (443, ["web", "network"])
+    assert str(connect["@timestamp"])[5:19] == "10-05 14:21:04"
+    assert ("source.ip" in nobody, nobody["event.outcome"]) == (False, "failure")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, json_table
+from sensors import framing, json_table, syslog
 from sensors.losses import name_lost
 from sensors.web_access.columns import events
 from sensors.web_access.json_records import is_record, parts_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SYSLOG: Final = (
     r"^(?:(?:<[0-9]{1,3}>)?"
-    r"(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) "
+    r"(?P<stamp>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+) "
     r"(?P<relay>\S+) )?(?P<program>haproxy|nginx|httpd|apache2?|traefik)(?:\[(?P<pid_of>[0-9]+)\])?: "
     r"(?P<body>.*)$"
 )
@@ -81,7 +81,7 @@ class WebAccess:
                 records = bare.filter(inner).with_columns(pl.col("body").alias("text"))
                 parts = list(self._records(records, source))
                 bare = bare.filter(~inner)
-            found = _matched(bare)
+            found = _timed(_matched(bare), source)
             made = events(found.filter(found["form"].is_not_null()), source)
             lost = pl.concat([found.filter(found["form"].is_null()).select(json_table.FRAME), made[1]])
             if lost.height:
@@ -130,6 +130,18 @@ def _bare(lines: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("relay", shipped["relay"]).alias("relay"),
         pl.coalesce("body", boxed, shipped["body"], "text").alias("body"),
     )
+
+
+def _timed(found: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Adds `moment`, the time of the header, to lines whose own form has none."""
+    timeless = (pl.col("form") == "haproxy.connect").fill_null(value=False)
+    bare = found.filter(timeless & pl.col("stamp").is_not_null())
+    if not bare.height:
+        return found.drop("stamp")
+    stamps = bare.select("stamp", pl.lit(None, pl.String).alias("zone")).unique()
+    placed = syslog.moments(stamps, source).select("stamp", pl.col("@timestamp").alias("moment"))
+    joined = found.join(placed, on="stamp", how="left", maintain_order="left").drop("stamp")
+    return joined.with_columns(pl.when(timeless).then("moment").alias("moment"))
 
 
 def _matched(lines: pl.DataFrame) -> pl.DataFrame:

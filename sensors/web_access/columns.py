@@ -18,7 +18,8 @@ _PARTS: Final = (
     "agent", "backend", "bytes", "bytes_in", "bucket", "cache", "cipher", "city", "client", "country",
     "date", "egress",
     "error", "errordate", "form", "forwarded", "forwarded_list", "frontend", "host", "id", "ingress",
-    "iso", "key", "level", "localdate", "message", "method", "module", "ms", "name", "nanoseconds",
+    "iso", "key", "level", "local", "localport", "localdate", "message", "method", "mode", "module", "ms",
+    "name", "nanoseconds",
     "operation", "owner", "peer", "pid", "pid_of", "port", "program", "protocol", "referrer", "relay",
     "request", "requester", "rest", "scheme", "seconds", "server", "slashed", "state", "status", "tid",
     "tls", "tls_name", "t1", "t2", "t3", "upstream", "upstream_status", "url", "user",
@@ -110,7 +111,10 @@ def _said() -> list[pl.Expr]:
 
 def _client() -> pl.Expr:
     """The client is the first public address of those that passed the request on, else the first of them."""
-    given = pl.coalesce("forwarded", "forwarded_list", "client")
+    return _outermost(pl.coalesce("forwarded", "forwarded_list", "client"))
+
+
+def _outermost(given: pl.Expr) -> pl.Expr:
     many = pl.when(given.str.contains(",", literal=True)).then(given).str.split(",")
     each = many.list.eval(pl.element().str.strip_chars(' "'))
     outside = each.list.eval(
@@ -123,16 +127,16 @@ def _ends() -> list[pl.Expr]:
     """Both ends of a request, out of `~client` and what says where it went."""
     chosen = pl.coalesce(address(pl.col("~client")), "~client")
     to = pl.coalesce(
-        "listen", pl.col("upstream").str.replace(r"^\w+://", ""), pl.col("host")
+        "listen", pl.col("upstream").str.replace(r"^\w+://", ""), "local", pl.col("host")
     ).str.extract(r"^([^/]+)", 1)  # fmt: skip
     ip = address(to)
-    site = pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1)
+    named = pl.col("form").str.starts_with("haproxy") & pl.col("tls_name").is_not_null()
+    site = pl.coalesce(pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1), pl.when(named).then("tls_name"))
     port = pl.coalesce(
         "port", pl.coalesce("peer", "client").str.extract(r"^(?:\[[^\]]*\]|[0-9.]+):(\d+)$", 1)
     )
-    forwarded = pl.coalesce(
-        "forwarded", "forwarded_list", pl.col("rest").str.extract(r'X-Forwarded-For="([^"-][^"]*)"', 1)
-    )
+    behind = pl.col("rest").str.extract(r'X-Forwarded-For="([^"-][^"]*)"', 1)
+    forwarded = pl.coalesce("forwarded", "forwarded_list", behind)
     return [
         *ecs.address("source", chosen)[1:],
         pl.coalesce(pl.when(pl.col("form") == "traefik.access").then("peer"), chosen).alias("source.address"),
@@ -140,10 +144,14 @@ def _ends() -> list[pl.Expr]:
         ip.alias("destination.ip"),
         pl.when(ecs.is_ip(ip)).then(ip).otherwise(site).alias("destination.address"),
         pl.when(~ecs.is_ip(site)).then(site).alias("destination.domain"),
-        pl.when(ip.is_not_null())
-        .then(to.str.extract(r":(\d+)$", 1))
+        pl.coalesce(
+            "localport",
+            pl.when(ip.is_not_null()).then(to.str.extract(r":(\d+)$", 1)),
+            pl.when(pl.col("form") == "access").then(pl.col("host").str.extract(r"^[^:]+:(\d+)$", 1)),
+        )
         .cast(pl.Int64, strict=False)
         .alias("destination.port"),
+        pl.when(behind.is_not_null()).then(_outermost(behind)).alias("client.ip"),
         forwarded.str.extract(r"^\s*([^,\s]+)", 1).alias("network.forwarded_ip"),
     ]
 
@@ -181,9 +189,13 @@ def _request() -> list[pl.Expr]:
     elapsed = _elapsed()
     return [
         pl.lit("event").alias("event.kind"),
-        pl.when(web).then(pl.lit(["web"], _LISTS)).otherwise(pl.lit(["network"], _LISTS))
+        pl.when(web).then(pl.lit(["web"], _LISTS))
+        .when(pl.col("mode") == "HTTP").then(pl.lit(["web", "network"], _LISTS))
+        .otherwise(pl.lit(["network"], _LISTS))
         .alias("event.category"),
-        pl.when(error).then(pl.lit(["error"], _LISTS)).otherwise(pl.lit(["access"], _LISTS))
+        pl.when(error).then(pl.lit(["error"], _LISTS))
+        .when(form == "haproxy.connect").then(pl.lit(["connection"], _LISTS))
+        .otherwise(pl.lit(["access"], _LISTS))
         .alias("event.type"),
         pl.col("operation").alias("event.action"),
         pl.when(status >= _REFUSED_FROM).then(pl.lit("failure")).when(status > 0).then(pl.lit("success"))
@@ -200,7 +212,11 @@ def _request() -> list[pl.Expr]:
         pl.col("method").alias("http.request.method"),
         pl.col("referrer").alias("http.request.referrer"),
         pl.col("agent").str.replace_all('\\"', '"', literal=True).alias("user_agent.original"),
-        pl.coalesce("url.domain", pl.when(form != "aws.s3access").then(site)).alias("url.domain"),
+        pl.coalesce(
+            "url.domain",
+            pl.when(form != "aws.s3access").then(site),
+            pl.when(form == "haproxy.http").then("tls_name"),
+        ).alias("url.domain"),
         pl.coalesce("url.scheme", "scheme").alias("url.scheme"),
         pl.col("user").alias("user.name"),
         pl.col("user").alias("source.user.name"),
@@ -253,7 +269,7 @@ def _server() -> list[pl.Expr]:
         pl.col("city").alias("source.geo.city_name"),
         pl.col("country").alias("source.geo.country_name"),
         pl.col("requester").alias("client.user.id"),
-        pl.when(kept_in_s3).then("source.ip").alias("client.ip"),
+        pl.coalesce("client.ip", pl.when(kept_in_s3).then("source.ip")).alias("client.ip"),
         pl.when(kept_in_s3).then("source.address").alias("client.address"),
         pl.col("bucket").alias("aws.s3access.bucket"),
         pl.col("key").alias("aws.s3access.key"),
