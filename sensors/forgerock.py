@@ -58,6 +58,7 @@ _OUTCOME: Final = {
     "SUCCESSFUL": "success", "SUCCESS": "success",
     "FAILED": "failure", "FAIL": "failure", "FAILURE": "failure",
 }  # fmt: skip
+_UNITS: Final = {"NANOSECONDS": 1, "MICROSECONDS": 1_000, "SECONDS": 1_000_000_000}
 _CATEGORY: Final = {
     "authentication": "authentication",
     "config": "configuration",
@@ -121,6 +122,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     client = address(text(frame, *_at("client.ip")))
     origin = pl.coalesce(client, address(entries))
     person = pl.coalesce(principal, identity)
+    unit = text(frame, *_at("response.elapsedTimeUnits")).replace_strict(
+        _UNITS, default=1_000_000, return_dtype=pl.Int64
+    )
     agent = pl.coalesce(texts(frame, path).list.first() for path in _at("http.request.headers.user-agent"))
     relays = pl.coalesce(
         texts(frame, path).list.first() for path in _at("http.request.headers.x-forwarded-for")
@@ -151,7 +155,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         address(text(frame, *_at("server.ip"))).alias("server.ip"),
         integer(frame, *_at("server.port")).alias("server.port"),
         integer(frame, *_at("response.statusCode")).alias("http.response.status_code"),
-        (integer(frame, *_at("response.elapsedTime")) * 1_000_000).alias("event.duration"),
+        (integer(frame, *_at("response.elapsedTime")) * unit).alias("event.duration"),
         agent.alias("user_agent.original"),
         relays.str.extract("^([^,]+)", 1).alias("network.forwarded_ip"),
         pl.when(text(frame, *_at("logger")).is_not_null())

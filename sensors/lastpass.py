@@ -108,7 +108,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         data.str.extract(_MAIL, 1).alias("user.target.email"),
         data.str.extract_all(_MAIL)
         .list.eval(pl.element().str.extract(_MAIL, 1))
-        .list.set_union(pl.concat_list(mail).list.drop_nulls())
+        .list.set_union(pl.concat_list(pl.when(every).then(name)).list.drop_nulls())
         .alias("~people"),
         pl.when(grouped).then(group).alias("group.name"),
         pl.when(grouped).then(group).alias("user.group.name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,16 @@ def test_bitwarden() -> None:
     assert other["source.user.id"] == "3767a302-8208-4dc6-b842-030428a1cfad"
     assert "event.original" in unknown
     assert unknown["event.code"] == "9999"
+
+
+def test_forgerock_says_what_its_times_are_in() -> None:
+    record = json.loads((SAMPLES / "forgerock" / "tenant.json").read_text("utf-8").splitlines()[0])
+    took = []
+    for unit in ("MILLISECONDS", "MICROSECONDS", "NANOSECONDS"):
+        record["payload"]["response"] = {"status": "SUCCESSFUL", "elapsedTime": 7, "elapsedTimeUnits": unit}
+        (row,) = events(forgerock.SENSOR, source_of(json.dumps(record).encode()))
+        took.append(row["event.duration"])
+    assert took == [7_000_000, 7_000, 7]
 
 
 def test_forgerock() -> None:

@@ -284,3 +284,13 @@ def test_teleport(source: MakeSource) -> None:
     has(rows[12], client__ip="203.0.113.77")
     has(rows[13], user__target__name="contractor7")
     assert "a.new.event" in rows[14]["event.original"]
+
+
+def test_lastpass_names_who_acted_without_an_address_too(source: MakeSource) -> None:
+    said = (
+        '{"Time":"2026-10-05 11:05:00","Username":"API","IP_Address":"203.0.113.7",'
+        '"Action":"Employee Account Created","Data":"maya@corp.example,dean@corp.example"}'
+    )
+    (row,) = events(lastpass.SENSOR, source(said))
+    assert sorted(row["related.user"]) == ["API", "dean@corp.example", "maya@corp.example"]
+    assert (row["event.type"], row["user.target.email"]) == (["creation"], "maya@corp.example")
