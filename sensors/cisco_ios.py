@@ -77,6 +77,25 @@ _REFUSED = (
     r"(?i)(?:login failed|authentication fail(?:ure|ed)) for (?:illegal user |invalid user |user )?"
     r"(?P<person>[^\s(]\S*?)(?: from (?P<source.address>[0-9A-Fa-f.:]+))?(?: |$)"
 )
+_DROPPED = (
+    r"^Dropping \w+ \w+ (?:from (?P<observer.ingress.interface.name>\S+) )?"
+    r"(?P<source.address>[0-9A-Fa-f.:]+):(?P<source.port>[0-9]+) ?(?:=> ?)?"
+    r"(?P<destination.address>[0-9A-Fa-f.:]+):(?P<destination.port>[0-9]+)"
+    r"(?:.*? due to +(?P<event.reason>.*?)(?: with ip ident .*)?)?$"
+)
+_DIGEST = (
+    r"MD5 digest from (?P<source.address>[0-9.]+):(?P<source.port>[0-9]+) "
+    r"to (?P<destination.address>[0-9.]+):(?P<destination.port>[0-9]+)"
+)
+_SHELL = (
+    r"^(?:User '(?P<person>[^']*)' authentication for )?SSH2? Session (?:request )?"
+    r"from (?P<source.address>[0-9A-Fa-f.:]+)"
+)
+_EASY_VPN = (  # the client's own line names the gateway too, the server's what it lends
+    r"\bUser=(?P<person>\S*) +Group=\S* +Client_public_addr=(?P<source.address>[0-9A-Fa-f.:]+)"
+    r"(?: +Server_public_addr=(?P<destination.address>[0-9A-Fa-f.:]+))?"
+    r"(?:.*? Assigned_client_addr=(?P<source.nat.ip>[0-9A-Fa-f.:]+))?"
+)
 _JOIN = (
     r"Received \([^)]*\) \w+ from (?P<source.address>[0-9A-Fa-f.:]+)"
     r"(?: for (?P<event.reason>invalid RP) (?P<destination.address>[0-9A-Fa-f.:]+))?"
@@ -87,14 +106,18 @@ _SUDO = (
 _WIRED = r"client \((?P<source.mac>[0-9a-f.]{14})\) on Interface (?P<observer.ingress.interface.name>\S+)"
 _LISTED = (
     rf"{_ACL}(?P<network.transport>\S+) {_ONE}(?: \([^)]*\))? ?->? ?{_TWO}"
-    rf"(?: \((?P<icmp>[0-9]+/[0-9]+)\))?(?:, {_PACKETS})?"
+    rf"(?: \((?P<icmp>[0-9]+(?:/[0-9]+)?)\))?(?:, {_PACKETS})?"
 )
 _FORMS_OF_TEXT: Final = (
     _LISTED,
     rf"{_ACL}{_ONE},? {_PACKETS}",
     _LOGIN,
     r"^User (?P<person>\S+) has exited tty session [0-9]+ ?\((?P<source.address>[^)]*)\)",
+    _DIGEST,
     rf"MD5 digest from {_ONE} to {_TWO}",
+    _DROPPED,
+    _SHELL,
+    _EASY_VPN,
     _AUDITED,
     _CONFIGURED,
     r"^User:(?P<admin>\S+) +logged command: ?(?P<process.command_line>.+)$",
@@ -110,7 +133,7 @@ _NAMES: Final = (
     "source.address", "source.port", "destination.address", "destination.port", "rule.name", "verdict",
     "icmp", "network.transport", "network.protocol", "packets", "person", "admin", "admin_from", "line",
     "event.reason", "source.bytes", "destination.bytes", "process.command_line", "source.mac",
-    "network.vlan.id", "observer.ingress.interface.name",
+    "network.vlan.id", "observer.ingress.interface.name", "source.nat.ip",
 )  # fmt: skip
 _LEVELS: Final = dict(
     enumerate(
@@ -230,7 +253,7 @@ def _events(frame: pl.DataFrame, *, nexus: bool) -> pl.DataFrame:
     frame = frame.with_columns(*_mine(nexus=nexus), *_details(), *syslog.common(frame))
     frame = frame.with_columns(*_meaning(nexus=nexus))
     hosts = ("host.hostname",)
-    ip = (*(("observer_ip",) if nexus else ()), "source.ip", "destination.ip")
+    ip = (*(("observer_ip",) if nexus else ()), "source.ip", "source.nat.ip", "destination.ip")
     return ecs.only(ecs.relations(frame, ip=ip, user=("user.name",), hosts=hosts), "cisco")
 
 
@@ -297,14 +320,14 @@ def _meaning(*, nexus: bool) -> list[pl.Expr]:
     lists = pl.List(pl.String)
     listed = pl.col("verdict").is_not_null()
     allowed = pl.col("verdict") == "permitted"
-    login = pl.col("event.code").str.contains(r"LOGIN_(?:SUCCESS|FAILED)$") | pl.col("body").str.contains(
-        r"(?i)authentication fail|login failed"
-    )
+    login = pl.col("event.code").str.contains(r"LOGIN_(?:SUCCESS|FAILED)$|^SSH2?_USERAUTH$") | pl.col(
+        "body"
+    ).str.contains(r"(?i)authentication fail|login failed")
     outcome = first_rule(
         pl.concat_str(pl.col("event.code").fill_null(""), "body", separator=" "),
         {
-            r"LOGIN_SUCCESS|\(SUCCESS\)|(?i:success)": "success",
-            r"LOGIN_FAILED|\(FAILURE\)|(?i:authentication fail|login failed|failure)": "failure",
+            r"LOGIN_SUCCESS|\(SUCCESS\)|(?i:success)|^SSH.* Succeeded$|CONNECTION_UP": "success",
+            r"LOGIN_FAILED|\(FAILURE\)|(?i:authentication fail|login failed|failure)|^SSH.* Failed$": "failure",
         },
     )
     quiet = pl.col("facility").is_null() if nexus else pl.lit(value=False)

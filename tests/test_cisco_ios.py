@@ -84,6 +84,18 @@ def test_logins_commands_and_lists_of_ios() -> None:
     assert rows[12]["source.mac"] == "02-00-5E-10-00-01"
 
 
+def test_shells_dropped_packets_and_tunnels_of_ios() -> None:
+    listed, asked, refused, dropped, tunnel, digest = events(SENSOR, IOS)[-6:]
+    assert (listed["network.packets"], listed["network.transport"]) == (1, "igmp")
+    assert (asked["source.ip"], asked["event.outcome"]) == ("198.51.100.4", "success")
+    assert (refused["user.name"], refused["event.outcome"]) == ("ann", "failure")
+    assert refused["event.category"] == ["authentication"]
+    assert (dropped["source.port"], dropped["destination.ip"]) == (33, "203.0.113.4")
+    assert dropped["event.reason"] == "RST inside current window"
+    assert (tunnel["user.name"], tunnel["source.nat.ip"]) == ("ann", "10.99.0.7")
+    assert (digest["source.port"], digest["destination.port"]) == (179, 22)
+
+
 def test_logins_and_commands_of_nx_os() -> None:
     rows = events(SENSOR, NEXUS)
     assert [row["log.file.line"] for row in rows] == list(range(1, 11))
