@@ -22,11 +22,12 @@ _ADDRESSES: Final = (
     "cybox.emails[].sender_ip", "cybox.ipv4s[]", "cybox.ipv6s[]", "connection.src_ip",
     "connection.dst_ip", "sessions[].remote_ip", "remote_ip", "cybox.files[].src_ip", "file.src_ip",
     "actor.file.src_ip", "actor.module.src_ip", "actor.session.remote_ip", "parent.file.src_ip",
-    "parent.module.src_ip", "parent.session.remote_ip", "session.remote_ip",
+    "parent.module.src_ip", "parent.session.remote_ip", "session.remote_ip", "startup_app.file.src_ip",
+    "logging_device_ip", "proxy_device_ip", "device_proxy_ip", "device_subnet",
 )  # fmt: skip
 _HOSTS: Final = (
     "file", "file_result", "cybox.files[]", "actor.file", "actor.module", "parent.file",
-    "parent.module", "module",
+    "parent.module", "module", "startup_app.file",
 )  # fmt: skip
 _PEOPLE: Final = (
     "actor.session.user", "actor.user", "parent.session.user", "parent.user", "sessions[].user",

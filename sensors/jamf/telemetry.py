@@ -25,7 +25,11 @@ _USER: Final = (
     "authentication_username", "username", "user_name", "account_name", "record_name", "member.member_value",
     "to_username", "session_username",
 )  # fmt: skip
-_FILE: Final = ("db_path", "target.path", "file.path", "executable_path", "item.item_url")
+_FILE: Final = ("db_path", "target.path", "file.path", "executable_path", "item.item_url", "detected_path")
+# Attempts, which may say nothing of how they ended.
+_ATTEMPTS: Final = (
+    "authentication", "openssh_login", "screensharing_attach", "su",
+)  # fmt: skip
 
 
 @cache
@@ -48,7 +52,7 @@ def columns(frame: pl.DataFrame) -> list[pl.Expr]:
     return [
         action.alias("event.action"),
         *_meaning(frame, action),
-        ended.alias("event.outcome"),
+        pl.coalesce(ended, pl.when(action.is_in(_ATTEMPTS)).then(pl.lit("unknown"))).alias("event.outcome"),
         system.alias("host.os.full"),
         system.str.extract(r"^(\S+)", 1).alias("host.os.version"),
         user.alias("user.name"),
