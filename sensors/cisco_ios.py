@@ -327,7 +327,7 @@ def _meaning(*, nexus: bool) -> list[pl.Expr]:
         pl.concat_str(pl.col("event.code").fill_null(""), "body", separator=" "),
         {
             r"LOGIN_SUCCESS|\(SUCCESS\)|(?i:success)|^SSH.* Succeeded$|CONNECTION_UP": "success",
-            r"LOGIN_FAILED|\(FAILURE\)|(?i:authentication fail|login failed|failure)|^SSH.* Failed$": "failure",
+            r"LOGIN_FAILED|\(FAILURE\)|(?i:authentication fail|login failed|failure)|^SSH.*ailed$": "failure",
         },
     )
     quiet = pl.col("facility").is_null() if nexus else pl.lit(value=False)

@@ -55,7 +55,7 @@ def test_what_precedes_a_message(header: str, time: str, host: str | None, numbe
 
 def test_logins_commands_and_lists_of_ios() -> None:
     rows = events(SENSOR, IOS)
-    assert [row["log.file.line"] for row in rows] == list(range(1, 15))
+    assert [row["log.file.line"] for row in rows] == list(range(1, 21))
     assert {row["event.dataset"] for row in rows} == {"cisco_ios.log"}
     names = ("user.name", "source.ip", "event.outcome", "event.category")
     assert the(rows[0], *names) == ("rosa", "10.20.0.31", "success", ["authentication"])
@@ -113,8 +113,8 @@ def test_logins_and_commands_of_nx_os() -> None:
 
 def test_what_is_no_message_is_named() -> None:
     source = source_of(IOS + "nonsense\n")
-    assert len(events(SENSOR, source)) == 14
-    assert [entry.line for entry in source.unread] == [15]
+    assert len(events(SENSOR, source)) == 20
+    assert [entry.line for entry in source.unread] == [21]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
