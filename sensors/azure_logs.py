@@ -162,6 +162,8 @@ def is_record(record: dict[str, Any]) -> bool:
     category = str(record.get("category", ""))
     if "operationname" in record and any(pattern.match(category) for pattern in _CATEGORY_NAMES):
         return bool({"time", "timegenerated"} & record.keys())
+    if {"operationname", "resourceid", "identity", "time"} <= record.keys() and "category" not in record:
+        return "authorization" in str(record["identity"])
     return {"activitydatetime", "activitydisplayname", "initiatedby"} <= record.keys() or (
         {"riskeventtype", "riskstate", "detecteddatetime"} <= record.keys()
     )
@@ -175,9 +177,17 @@ def dataset(frame: pl.DataFrame) -> pl.Expr:
         .when(text(frame, "riskEventType").is_not_null())
         .then(pl.lit("azure.identity_protection"))
     )
-    named = text(frame, "operationName").is_not_null()
-    said = pl.when(named).then(first_rule(text(frame, "category"), DATASETS))
-    return pl.coalesce(said, pl.when(~named).then(shape))
+    named, category = text(frame, "operationName").is_not_null(), text(frame, "category")
+    said = pl.when(named).then(first_rule(category, DATASETS))
+    # Who may what stands in activity logs alone; any other service's log is of the platform.
+    allowed = text(frame, "identity.authorization.action", "identity.authorization.scope").is_not_null()
+    other = named & text(frame, "time").is_not_null() & text(frame, "resourceId").is_not_null()
+    return pl.coalesce(
+        said,
+        pl.when(~named).then(shape),
+        pl.when(named & allowed).then(pl.lit("azure.activitylogs")),
+        pl.when(other & ~category.str.contains("(?i)SignInLogs$")).then(pl.lit("azure.platformlogs")),
+    )
 
 
 def events(frame: pl.DataFrame) -> pl.DataFrame:
@@ -203,6 +213,7 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
         *_meaning(frame),
         (integer(frame, "durationMs") * 1_000_000).alias("event.duration"),
         *mapped(frame, FIELDS),
+        pl.when(pl.col("~dataset") == "azure.platformlogs").then(pl.col("text")).alias("event.original"),
         *(
             pl.when(pl.col("~dataset") == name).then(value).alias(f"{name}.{value.meta.output_name()}")
             for name, fields in OWN.items()

@@ -81,6 +81,22 @@ def test_an_audit_record_of_graph(source: MakeSource) -> None:
     assert shown(row, wanted) == wanted
 
 
+def test_logs_of_other_services_among_these_are_events(source: MakeSource) -> None:
+    lines = SAMPLE.read_text().splitlines()
+    known = json.loads(lines[0])
+    vault = known | {"category": "AuditEvent", "operationName": "VaultGet", "identity": None}
+    bare = {key: value for key, value in known.items() if key != "category"}
+    made = source("\n".join([*lines, json.dumps(vault), json.dumps(bare)]))
+    rows = events(entra.SENSOR, made)[-2:]
+    assert frame_of(rows, "event.dataset", "event.action", "source.ip") == [
+        ("azure.platformlogs", "VaultGet", "203.0.113.24"),
+        ("azure.activitylogs", known["operationName"], "203.0.113.24"),
+    ]
+    assert "VaultGet" in rows[0]["event.original"]
+    assert made.unread == []
+    assert entra.SENSOR.sniff(json.dumps(bare).encode(), "x.json")
+
+
 @pytest.mark.parametrize("record", [{}, {"category": "Policy"}, {"category": "x", "operationName": "y"}])
 def test_other_logs_are_not_claimed(record: dict[str, object]) -> None:
     assert not entra.SENSOR.sniff(json.dumps(record).encode(), "x.json")
