@@ -56,7 +56,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "intrusion": (
         "time", "identities", "identity_types", "cisco.umbrella.gid", "rule.id", "rule.name",
         "cisco.umbrella.signature_list_id", "severity", "rule.category", "cisco.umbrella.cves", "protocol",
-        "session.id", "inside", "source.port", "destination.address", "destination.port", "verdict",
+        "event.id", "inside", "source.port", "destination.address", "destination.port", "verdict",
     ),
     "dlp": (
         "time", "event.provider", "event.id", "severity", "network.name", "identity", "file.name",
@@ -316,7 +316,9 @@ def _details() -> list[pl.Expr]:
         pl.when(dns).then(pl.lit("query")).alias("dns.type"),
         pl.when(pl.col("protocol").is_in(list(_NUMBERS))).then(pl.col("protocol").replace(_NUMBERS))
         .alias("network.transport"),
-        pl.col("protocol").alias("network.iana_number"),
+        pl.when(pl.col("protocol").str.contains(r"^\d+$")).then("protocol").alias("network.iana_number"),
+        pl.when(pl.col("kind") == "intrusion").then(pl.col("protocol").str.to_lowercase())
+        .alias("network.protocol"),
         pl.col("network.direction").str.to_lowercase(),
         pl.when(dlp).then("sha256").alias("file.hash.sha256"),
         pl.col("severity").str.to_lowercase().replace_strict(_SEVERITY, default=None, return_dtype=pl.Int64)
@@ -339,7 +341,7 @@ def _meaning() -> list[pl.Expr]:
     allowed = verdict.str.contains(_ALLOWED)
     audit, dlp = kind == "audit", kind == "dlp"
     word = pl.when(denied).then(pl.lit("denied")).when(allowed).then(pl.lit("allowed"))
-    more = pl.when(dlp).then(pl.lit("info"))
+    more = pl.when(dlp | (kind == "intrusion")).then(pl.lit("info"))
     method = pl.col("http.request.method")
     return [
         pl.lit("cisco_umbrella").alias("event.module"),
@@ -354,11 +356,11 @@ def _meaning() -> list[pl.Expr]:
         pl.when(kind == "dns").then(pl.lit("dns-request-") + verdict)
         .when(kind == "firewall").then(pl.lit("fw-connection-") + verdict)
         .when(dlp).then(pl.lit("dlp-") + verdict)
-        .when(kind == "intrusion").then(pl.lit("intrusion-") + verdict)
+        .when(kind == "intrusion").then(pl.lit("ips-") + verdict)
         .when(kind == "proxy").then(pl.lit("proxy-request-") + method)
         .otherwise("event.action").alias("event.action"),
         pl.when(denied).then(pl.lit("failure")).when(allowed).then(pl.lit("success")).alias("event.outcome"),
         pl.lit("Cisco").alias("observer.vendor"),
         pl.lit("Umbrella").alias("observer.product"),
-        pl.when(~audit).then(kind.replace({"ip": "firewall", "intrusion": "ids"})).alias("observer.type"),
+        pl.when(~audit).then(kind.replace({"ip": "firewall", "intrusion": "idps"})).alias("observer.type"),
     ]  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 _HEAD = (
-    r"^(?:(?P<host>[^\s:\[\]]+) +)?(?:[a-z0-9]+\.[a-z]+ +)?(?P<app>kernel|ulogd)(?:\[(?P<pid>[0-9]+)\])?: *"
+    r"^(?:(?P<host>[^\s:\[\]]+) +)?(?:[^\s:\[\]]+ +)?(?P<app>kernel|ulogd)(?:\[(?P<pid>[0-9]+)\])?: *"
     r"(?:\[ *[0-9.]+\] *)?(?P<body>.*)$"
 )
 _LINE = re.compile(r"\bIN=\S* OUT=\S*(?: |$)|kernel: .*\bPROTO=\w+ .*(?:\bSPT=|\bTYPE=)")
@@ -35,6 +35,8 @@ _KEYS: Final = {
     "iptables.icmp.type": "TYPE", "iptables.icmp.code": "CODE", "iptables.mark": "MARK",
 }  # fmt: skip
 _MAC = r"^((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}):((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
+# Without the sender's, if the receiver's is all that the kernel was given.
+_MAC_ALONE = r"^((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})(?::[0-9A-Fa-f]{2}){0,2}$"
 _DONE: Final = {"A": "accept", "D": "drop", "R": "reject"}
 _REFUSED = r"(?i)drop|block|deny|denied|reject|discard|invalid"
 _PASSED = r"(?i)accept|allow|pass|permit"
@@ -92,7 +94,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.concat_list(linked))
         .alias("event.type"),
         _mac(2).alias("source.mac"),
-        _mac(1).alias("destination.mac"),
+        pl.coalesce(_mac(1), _mac(1, _MAC_ALONE)).alias("destination.mac"),
         pl.col("set").alias("rule.name"),
         pl.col("rule").alias("rule.id"),
         pl.col("from").alias("observer.ingress.zone"),
@@ -114,9 +116,9 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     return connection.described(settled, ("iptables.icmp.type", "iptables.icmp.code"))
 
 
-def _mac(number: int) -> pl.Expr:
+def _mac(number: int, form: str = _MAC) -> pl.Expr:
     """The receiver's (1) or sender's (2) address of the Ethernet header, as RFC 7042 writes it."""
-    return pl.col("mac").str.extract(_MAC, number).str.to_uppercase().str.replace_all(":", "-", literal=True)
+    return pl.col("mac").str.extract(form, number).str.to_uppercase().str.replace_all(":", "-", literal=True)
 
 
 SENSOR: Final = IpTables()

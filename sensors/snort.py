@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _STAMP: Final = r"(?P<stamp>[0-9]{2}/[0-9]{2}(?:/[0-9]{2,4})?-[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)"
 _HEADER: Final = (
-    r"(?:<[0-9]+>)?(?P<logged>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}) (?P<host>\S+) "
-    r"(?:snort|suricata)[^:]*: "
+    r"(?:<[0-9]+>)?(?P<logged>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}) (?:<[0-9]+\.[0-9]+> )?"
+    r"(?P<host>\S+) (?P<program>snort|suricata)[^:\[]*(?:\[(?P<pid>[0-9]+)\])?: "
 )
 _RULE: Final = r"\[(?P<gid>[0-9]+):(?P<sid>[0-9]+):(?P<rev>[0-9]+)\] (?P<msg>.*?)"
 _RANK: Final = r"(?:\s*\[Classification: (?P<class>[^\]]*)\])?(?:\s*\[Priority: (?P<priority>[0-9]+)\])?"
@@ -60,12 +60,12 @@ _JSON: Final = {
     "dst": "dst_addr",
     "sport": "src_port", "dport": "dst_port", "smac": "eth_src", "dmac": "eth_dst", "iface": "iface",
     "action": "action", "service": "service", "icmp_type": "icmp_type", "icmp_code": "icmp_code",
-    "bytes": "pkt_len", "packets": "pkt_num",
+    "bytes": "pkt_len", "packets": "pkt_num", "vlan": "vlan",
 }  # fmt: skip
 _PARTS: Final = (
     "stamp", "logged", "host", "gid", "sid", "rev", "msg", "class", "priority", "proto", "src", "sport",
     "dst", "dport", "smac", "dmac", "icmp_type", "icmp_code", "iface", "action", "service", "bytes",
-    "packets", "seconds",
+    "packets", "seconds", "program", "pid", "vlan",
 )  # fmt: skip
 _MONTHS: Final = dict(
     enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
@@ -242,6 +242,9 @@ def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(fast).then(pl.lit("Suricata")).otherwise(pl.lit("ids")).alias("observer.product"),
         pl.lit("ids").alias("observer.type"),
         pl.col("host").alias("observer.name"),
+        pl.col("program").alias("process.name"),
+        pl.col("pid").cast(pl.Int64, strict=False).alias("process.pid"),
+        pl.when(pl.col("vlan") != "0").then("vlan").alias("network.vlan.id"),
         pl.col("iface").alias("observer.ingress.interface.name"),
         pl.col("icmp_type").alias("~type"),
         pl.col("icmp_code").alias("~code"),

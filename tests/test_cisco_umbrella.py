@@ -34,7 +34,7 @@ def test_every_kind_of_line() -> None:
         ("fw-connection-ALLOW", "success", "firewall"),
         (None, None, "firewall"),
         ("dlp-BLOCK", "failure", "dlp"),
-        ("intrusion-Would Block", "success", "ids"),
+        ("ips-Would Block", "success", "idps"),
         ("delete", None, None),
     ]
     assert ROWS[0]["@timestamp"].isoformat() == "2026-10-05T14:00:02+00:00"

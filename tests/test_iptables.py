@@ -33,6 +33,7 @@ def test_packets() -> None:
         (None, "connection"),
         (None, None),
         (None, None),
+        ("drop_input", "denied"),
     ]
     assert rows[2]["network.bytes"] == 76
     assert (rows[4]["rule.name"], rows[4]["rule.id"]) == ("wan-local", "default")
@@ -40,6 +41,8 @@ def test_packets() -> None:
     assert (rows[5]["source.ip"], rows[5]["network.transport"]) == ("2001:db8::1", "ipv6-icmp")
     assert (rows[6]["source.port"], rows[6]["host.name"]) == (59344, "gw1")
     assert "event.original" in rows[7]
+    assert (rows[8]["observer.name"], rows[8]["destination.mac"]) == ("udm", "01-00-5E-00-00-01")
+    assert "source.mac" not in rows[8]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
