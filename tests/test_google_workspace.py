@@ -114,3 +114,27 @@ def test_odd_values_never_stop_sniffing(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             record[key] = data.draw(_ODD)
     assert google_workspace.SENSOR.sniff(json.dumps(record).encode(), "x.json") in (True, False)
+
+
+def test_whose_device_and_which_site(source: MakeSource) -> None:
+    def activity(application: str, kind: str, name: str, **parameters: str) -> str:
+        told = [{"name": key, "value": value} for key, value in parameters.items()]
+        return json.dumps(
+            {
+                "id": {"time": "2026-10-05T16:00:00Z", "applicationName": application},
+                "actor": {"email": "rosa@corp.example", "profileId": "1"},
+                "events": [{"type": kind, "name": name, "parameters": told}],
+            }
+        )
+
+    lines = [
+        activity("mobile", "device_updates", "DEVICE_SYNC_EVENT", USER_EMAIL="maya@corp.example"),
+        activity("admin", "SITES_SETTINGS", "VIEW_SITE_DETAILS", SITE_LOCATION="/a/site"),
+        activity(
+            "admin", "MOBILE_SETTINGS", "ADD_MOBILE_WIRELESS_NETWORK", MOBILE_WIRELESS_NETWORK_NAME="lab"
+        ),
+    ]
+    device, site, network = events(google_workspace.SENSOR, source("\n".join(lines)))
+    assert device["related.user"] == ["1", "rosa", "rosa@corp.example", "maya@corp.example"]
+    assert site["url.path"] == "/a/site"
+    assert network["network.name"] == "lab"

@@ -129,6 +129,8 @@ def _activities(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         *_times(rows),
         *(pl.col(name) for name in parameters),
         given(rows, "web_address").alias("url.original"),
+        given(rows, "site_location").alias("~site"),
+        pl.when(device).then(given(rows, "user_email")).alias("~holder"),
         given(rows, "user_agent").alias("user_agent.original"),
         given(rows, "rule_name").alias("rule.name"),
         given(rows, "rule_id").alias("rule.id"),
@@ -145,7 +147,8 @@ def _activities(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         given(rows, "login_failure_type", "failure_type").alias("event.reason"),
         (application.is_in(NAMED_ONLY) & ~device).fill_null(value=False).alias("~named"),
     )
-    return _related(url_columns(events))
+    located = url_columns(events).with_columns(pl.coalesce("url.path", "~site").alias("url.path"))
+    return _related(located.drop("~site"))
 
 
 def _outcome(rows: pl.DataFrame) -> pl.Expr:
@@ -240,7 +243,7 @@ def _times(rows: pl.DataFrame) -> list[pl.Expr]:
 def _related(events: pl.DataFrame) -> pl.DataFrame:
     """`related.*`: names alone for the older reports, names, addresses and numbers for the others."""
     named = related(["~shared_with", "file.owner", "user.name", "user.target.name"])
-    every = related(["user.id", "user.name", "user.email", "user.target.email"])
+    every = related(["user.id", "user.name", "user.email", "user.target.email", "~holder"])
     domains = related(["user.domain", "google_workspace.organization.domain"])
     shared = pl.concat_list(domains, "~domains").list.drop_nulls().list.unique(maintain_order=True)
     return events.with_columns(
@@ -252,4 +255,4 @@ def _related(events: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("~domains").list.len() > 0)
         .then(shared)
         .alias("related.hosts"),
-    ).drop("~domains", "~shared_with", "~named", "~actor_ip")
+    ).drop("~domains", "~shared_with", "~named", "~actor_ip", "~holder")
