@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, json_table
-from sensors.distinct import by_value
-from sensors.ecs import is_ip, related
+from sensors import framing, json_table, m365_ends
+from sensors.ecs import related
 from sensors.json_table import mapped, objects, text, texts, time
-from sensors.mapping import first_rule, flags, mail_domain, mailbox
+from sensors.mapping import first_rule, flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,12 +111,6 @@ _SETTINGS = (
 _SUSPENDED = r"^(NetworkSecurityConfigurationUpdated|NetworkUserSuspended|UserSuspension)$"
 _CSV_DATA = r'"(\{(?:[^"]|"")*\})"'
 _HEADER = re.compile(r'^[^{\n]*"?\bAuditData\b', re.IGNORECASE)
-# A host with its address in brackets; an address in brackets, or bare, with or without a port.
-_HOST_AND_IP: Final = r"^\[?(?P<host>[^\s(\[\]]+) \((?P<ip>[^)]*)\)\]?\s*$"
-_IP_AND_PORT: Final = (
-    r"^(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\s]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[^:\s]*))"
-    r"(?::(?P<port>\d{1,5}))?$"
-)
 
 
 class M365:
@@ -193,7 +186,10 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         time(frame, "CreationTime").alias("@timestamp"),
         _record_type(frame).alias("event.code"),
+        m365_ends.client(frame).alias("~client"),
+        m365_ends.server(frame).alias("~server"),
     )
+    frame = frame.with_columns(*m365_ends.actors(frame))
     events = frame.select(
         "log.offset",
         "log.file.line",
@@ -213,8 +209,8 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         # Elastic's convention: the tenant is the host of what happens in it.
         text(frame, "OrganizationId").str.to_lowercase().alias("host.id"),
         *_kinds(frame),
-        *_people(frame),
-        *_addresses(frame),
+        *m365_ends.people(frame),
+        *m365_ends.addresses(),
         *_objects(frame),
         # `related` splits what it joined at U+001F; so several members may come as one text.
         objects(frame, "Members", "UPN")
@@ -278,76 +274,6 @@ def _kinds(frame: pl.DataFrame) -> list[pl.Expr]:
         .otherwise(pl.lit("success"))
         .alias("event.outcome"),
         first_rule(severity, _SEVERITY).alias("event.severity"),
-    ]
-
-
-def _person(root: str, name: pl.Expr) -> list[pl.Expr]:
-    """A user principal name under `root`; what has another form is an id alone."""
-    principal = pl.when(name.str.count_matches("@") == 1).then(name)
-    return [
-        principal.alias(f"{root}.email"),
-        mailbox(principal).alias(f"{root}.name"),
-        mail_domain(principal).alias(f"{root}.domain"),
-    ]
-
-
-def _people(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Who did it, and to whom."""
-    owner = text(frame, "MailboxOwnerUPN")
-    owned = (text(frame, "LogonType") == "0") & ~text(frame, "UserId").str.contains("@")
-    user = pl.when(owned).then(owner).otherwise(text(frame, "UserId", "ActorUserId", "LogonUserSid"))
-    directory = pl.when(pl.col("event.code") == "AzureActiveDirectory").then(text(frame, "ObjectId"))
-    shared = pl.when(text(frame, "TargetUserOrGroupType") != "SharePointGroup").then(
-        text(frame, "TargetUserOrGroupName")
-    )
-    member = objects(frame, "Members", "UPN").list.first().struct.field("UPN")
-    other = pl.when((owner != user).fill_null(value=True)).then(owner)
-    target = pl.coalesce(
-        directory, shared, text(frame, "TargetUserId", "SharePointMetaData.From"), member, other
-    )
-    return [
-        text(frame, "UserId", "LogonUserSid", "ActorYammerUserId").alias("user.id"),
-        *_person("user", user),
-        directory.alias("user.target.id"),
-        *_person("user.target", target),
-    ]
-
-
-def _groups(value: pl.Expr, pattern: str, *names: str) -> pl.Expr:
-    """The groups of a regular expression, as a struct."""
-    kinds = pl.Struct(dict.fromkeys(names, pl.String))
-    return by_value(value, lambda one: one.str.extract_groups(pattern), kinds)
-
-
-def _addresses(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Client and server; Microsoft writes an address with a port, in brackets, or after its host's name."""
-    client = text(frame, "ClientIPAddress", "ClientIP", "ActorIpAddress").str.replace(
-        "::ffff:", "", literal=True
-    )
-    parts = _groups(client, _IP_AND_PORT, "six", "four", "port").struct
-    named = _groups(client, _HOST_AND_IP, "host", "ip").struct
-    address = pl.coalesce(named.field("ip"), parts.field("six"), parts.field("four"))
-    ip = pl.when(is_ip(address)).then(address)
-    host = pl.coalesce(named.field("host"), pl.when(~is_ip(address)).then(parts.field("four")))
-    server = _groups(text(frame, "OriginatingServer").str.strip_chars(), _HOST_AND_IP, "host", "ip").struct
-    server_ip = pl.when(is_ip(server.field("ip"))).then(server.field("ip"))
-    port = pl.when(ip.is_not_null()).then(parts.field("port"))
-    return [
-        pl.coalesce(named.field("ip"), ip).alias("client.address"),
-        host.alias("client.domain"),
-        ip.alias("client.ip"),
-        port.alias("client.port"),
-        ip.alias("source.ip"),
-        port.alias("source.port"),
-        pl.when(ip.str.contains(":", literal=True))
-        .then(pl.lit("ipv6"))
-        .when(ip.is_not_null())
-        .then(pl.lit("ipv4"))
-        .alias("network.type"),
-        server.field("host").alias("server.domain"),
-        server.field("ip").alias("server.address"),
-        server_ip.alias("server.ip"),
-        server_ip.alias("destination.ip"),
     ]
 
 
