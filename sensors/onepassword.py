@@ -118,7 +118,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("source.ip").alias("client.ip"),
         related(["source.ip"]).alias("related.ip"),
         pl.when("~audit")
-        .then(related(["user.full_name", "user.id", "user.target.id", "~other"]))
+        .then(related(["user.id", "user.target.id", "~other"]))
         .otherwise(related(["user.id", "user.email", "user.full_name"]))
         .alias("related.user"),
     ).drop("~audit", "~other")
