@@ -16,7 +16,6 @@ import polars as pl
 
 from sensors import delimited, json_table
 from sensors.json_table import text
-from sensors.losses import name_lost
 from sensors.mapping import first_rule
 
 if TYPE_CHECKING:
@@ -78,29 +77,9 @@ class AuditTrail:
 
     def _csv(self, source: Source) -> Iterator[pl.DataFrame]:
         """The records of a CSV with one column of text for each of its own, and the record itself."""
-        names: list[str] = []
-        for records in delimited.records(source):
-            frame = records
-            if not names:
-                first = delimited.first_rows(frame["text"][0].encode(), ",", 1)
-                names = _distinct(first[0] if first else [])
-                if not names:
-                    name_lost(frame, "no header to tell the columns by", source)
-                    continue
-                frame = frame.slice(1)
-            if frame.height:
-                table = delimited.table(frame, names, ",", source).drop("sample")
-                yield table.join(frame, on=_PLACE, how="left", maintain_order="left")
-
-
-def _distinct(header: list[str]) -> list[str]:
-    """The names of columns, none of them twice, nor one that the place of a record has."""
-    names: list[str] = []
-    for place, raw in enumerate(header):
-        name = raw.strip()
-        taken = not name or name in names or name in {*delimited.FRAME, "sample"}
-        names.append(f"~{place}" if taken else name)
-    return names
+        for names, frame in delimited.headed(source):
+            table = delimited.table(frame, names, ",", source).drop("sample")
+            yield table.join(frame, on=_PLACE, how="left", maintain_order="left")
 
 
 class Kinds:

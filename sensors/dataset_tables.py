@@ -164,18 +164,8 @@ class DatasetTables:
 
     def _csv(self, source: Source) -> Iterator[pl.DataFrame]:
         """The records of a CSV as a table with a column of text for each of its own."""
-        names: list[str] = []
-        for records in delimited.records(source):
-            frame = records
-            if not names:
-                head = delimited.first_rows(frame["text"][0].encode(), ",", 1)
-                for place, raw in enumerate(head[0] if head else []):
-                    name = raw.strip()
-                    taken = name in {"", "text", *names, *delimited.PLACE}
-                    names.append(f"~{place}" if taken else name)
-                frame = frame.slice(1)
-            if frame.height and names:
-                yield delimited.table(frame, names, ",", source).rename({"sample": "text"})
+        for names, frame in delimited.headed(source):
+            yield delimited.table(frame, names, ",", source).rename({"sample": "text"})
 
 
 def _fixed(table: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,34 @@ def records(source: Source) -> Iterator[pl.DataFrame]:
             yield held.slice(1)
 
 
+def headed(source: Source, delimiter: str = ",") -> Iterator[tuple[list[str], pl.DataFrame]]:
+    """The names in a source's header, and its records: frames of `FRAME` with at least one row.
+
+    A name that stands there twice, or that is one of `FRAME` or `PLACE`, becomes `~` and its place. The
+    header is left out wherever it stands again, as in files that were put together.
+    """
+    names: list[str] = []
+    header = ""
+    for frame in records(source):
+        if not names:
+            header = frame["text"][0]
+            names = _distinct((first_rows(header.encode(), delimiter, 1) or [[]])[0])
+            if not names or "\n" in header:
+                name_lost(frame.head(1), "no header to tell the columns by", source)
+        rows = frame.filter(pl.col("text") != header)
+        if rows.height and names:
+            yield names, rows
+
+
+def _distinct(header: list[str]) -> list[str]:
+    names: list[str] = []
+    for place, raw in enumerate(header):
+        name = raw.strip().strip("\ufeff")
+        taken = not name or name in names or name in {*FRAME, *PLACE}
+        names.append(f"~{place}" if taken else name)
+    return names
+
+
 def _joined(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Whole records, and the lines of one that is not whole yet."""
     while True:

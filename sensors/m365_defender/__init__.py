@@ -72,29 +72,10 @@ def _of_json(source: Source) -> Iterator[pl.DataFrame]:
 
 
 def _of_csv(source: Source) -> Iterator[pl.DataFrame]:
-    names: list[str] | None = None
-    for records in delimited.records(source):
-        frame = records
-        if names is None:
-            rows = delimited.first_rows(frame["text"][0].encode(), ",", 1)
-            names = _distinct([name.strip("\ufeff") for name in rows[0]] if rows else ["Timestamp"])
-            frame = frame.slice(1)
-        if frame.height:
-            table = delimited.table(frame, names, ",", source)
-            if table.height:
-                yield json_table.opened(table, "AdditionalFields").with_columns(
-                    pl.col("sample").alias("text"),
-                )
-
-
-def _distinct(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    out: list[str] = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        odd = name in {*delimited.PLACE, ""} or seen[name] > 1
-        out.append(f"column.{len(out)}" if odd else name)
-    return out
+    for names, frame in delimited.headed(source):
+        table = delimited.table(frame, names, ",", source)
+        if table.height:
+            yield json_table.opened(table, "AdditionalFields").with_columns(pl.col("sample").alias("text"))
 
 
 SENSOR: Final = M365Defender()
