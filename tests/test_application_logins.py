@@ -100,6 +100,8 @@ def test_applications_in_syslog() -> None:
     assert told[14] == ("lemonldap_ng", "login", "ann.lee", "198.51.100.7")
     assert told[17] == ("meshcentral", "login", "eve", "203.0.113.9")
     assert told[19] == ("screen_sharing", "login", "ann lee ()", "203.0.113.9")
+    assert told[-1] == ("vaultwarden", "login", "eve@corp.example", "203.0.113.9")
+    assert rows[-1]["event.reason"] == "Username or password is incorrect. Try again"
     assert all("event.original" not in row for row in rows)
 
 
