@@ -2,9 +2,9 @@
 
 `2026-05-12 10:53:19.781 [HUB "x"] Connection "CID-72": …`, behind a syslog header also
 `[host/VPN/hub] (2026-05-12 10:53:19.781) <SECURITY_LOG>: …`, after "3.10 Logging Service" of the manual; the
-wordings in `softether.toml` are the server's string table's, from memory but for the failed login. The names
-of users stand where they log in, addresses where they connect: what belongs together shares the connection's
-name (`CID-…`) or `session.id` (`SID-USER-…`).
+wordings in `softether.toml` are those of the server's own string table. The names of users stand where they
+log in, addresses where they connect: what belongs together shares the connection's name (`CID-…`) or
+`session.id` (`SID-USER-…`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _HEAD = (
 _BEGINS = (
     r"(?:The c|C)onnection (?:\"CID-|with the client)|Session \"SID-|On the TCP Listener|For the client \(IP"
     r"|SSL communication for connection|IPsec (?:Client|IKE|ESP)|L2TP PPP|PPP |OpenVPN (?:Session|Module)"
-    r"|SSTP PPP|SoftEther |The Virtual Hub|Virtual Hub|Administration mode|Administrator"
+    r"|HTTPS API client|EtherIP |Although the Virtual Hub|A DoS attack on|SSTP PPP|SoftEther |The Virtual Hub"
+    r"|Virtual Hub|Administration mode|Administrator"
 )
 _LINE: Final = re.compile(
     rf"^{_STAMP} (?:\[HUB \"[^\"]*\"\] )?(?:{_BEGINS})"

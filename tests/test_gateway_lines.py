@@ -18,6 +18,7 @@ OF: dict[str, Sensor] = {
     "f5_bigip/apm.log": f5_apm.SENSOR,
     "mikrotik/routeros.log": mikrotik.SENSOR,
     "softether/sec_20260513.log": softether.SENSOR,
+    "softether/server_20260513.log": softether.SENSOR,
     "softether/syslog.log": softether.SENSOR,
 }
 LINES = {file: (SAMPLES / file).read_text().splitlines() for file in OF}
@@ -96,6 +97,36 @@ def test_hubs_say_who_came_from_where() -> None:
     failed, connected = events(softether.SENSOR, source_of((SAMPLES / "softether/syslog.log").read_bytes()))
     assert (failed["user.name"], failed["softether.hub"]) == ("alice", "corp")
     assert (connected["source.port"], connected["host.name"]) == (41000, "vpn.corp.example")
+
+
+def test_what_softether_refuses_administers_and_tunnels() -> None:
+    rows = events(softether.SENSOR, source_of((SAMPLES / "softether/server_20260513.log").read_bytes()))
+    names = ("event.action", "event.outcome", "user.name", "user.target.name", "source.ip", "source.nat.ip")
+    assert frame_of(rows, *names) == [
+        (None, None, None, None, None, None),
+        ("attack-detected", None, None, None, "203.0.113.66", None),
+        ("administrator-login", "success", None, None, None, None),
+        ("administrator-login", "failure", None, None, None, None),
+        ("administrator-login", "success", "administrator", None, "203.0.113.44", None),
+        ("administrator-login", "failure", "root", None, "2001:db8::44", None),
+        ("user-created", "success", None, "contractor7", None, None),
+        ("user-updated", "success", None, "contractor7", None, None),
+        ("administration", None, None, None, None, None),
+        ("user-deleted", "success", None, "contractor7", None, None),
+        ("access-refused", "failure", "dean", None, None, None),
+        ("access-refused", "failure", "dean", None, None, None),
+        ("access-refused", "failure", None, None, "203.0.113.66", None),
+        ("password-changed", "success", "dean", None, None, None),
+        ("password-changed", "failure", "dean", None, None, None),
+        ("certificate-refused", "failure", "dean", None, None, None),
+        ("tunnel-started", None, None, None, "203.0.113.9", None),
+        ("address-assigned", None, None, None, "203.0.113.9", "192.168.30.11"),
+        ("authentication-failed", "failure", None, None, "203.0.113.10", None),
+        ("tunnel-ended", None, None, None, "203.0.113.9", None),
+        ("tunnel-started", None, None, None, "203.0.113.11", None),
+        ("tunnel", None, None, None, "203.0.113.11", None),
+        ("tunnel-ended", None, None, None, "203.0.113.11", None),
+    ]
 
 
 @settings(deadline=None, max_examples=40)
