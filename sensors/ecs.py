@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import schema
+from sensors import patterns, schema
 from sensors.distinct import by_value
 from sensors.listed import union
 
@@ -75,7 +75,7 @@ def person(frame: pl.DataFrame, text: str, *roots: str) -> pl.DataFrame:
     """
     raw = frame[text].str.strip_chars(" \"'")
     raw = raw.set(raw.is_in(_NOBODY), None)
-    parts = raw.str.extract_groups(_PERSON).struct.unnest()
+    parts = patterns.groups(raw, _PERSON)
     named = parts.with_columns(raw=raw).select(
         name=pl.coalesce("name", "raw"),
         domain=pl.coalesce("domain", "realm"),

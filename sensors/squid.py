@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
-from sensors import ecs, framing
+from sensors import ecs, framing, patterns
 from sensors.losses import name_lost
 from sensors.schema import TIME
 from sensors.url import url_columns
@@ -39,7 +40,7 @@ _COMMON = (
     r"(?P<result>[A-Z]+(?:_[A-Z_]+)?):(?P<hierarchy>[A-Z_]+)\s*$"
 )
 FORMATS: Final = (
-    rf"^{_NATIVE_HEAD}(?P<url>[^ ]+) {_NATIVE_TAIL}",  # one-pass: Rust's fast matcher takes it
+    rf"^{_NATIVE_HEAD}(?P<url>[^ ]+) {_NATIVE_TAIL}",
     rf"^{_NATIVE_HEAD}(?P<url>.*) {_NATIVE_TAIL}",
     rf"^{_COMMON}",
     rf"^.*?: +{_NATIVE_HEAD}(?P<url>.*) {_NATIVE_TAIL}",
@@ -84,16 +85,13 @@ class Squid:
 
 def _parted(lines: pl.DataFrame) -> pl.DataFrame:
     """The lines with the parts of the first format that fits."""
-    done: list[pl.DataFrame] = []
-    left = lines
+    found = patterns.Extraction(lines["text"])
+    left = np.arange(lines.height)
     for form in FORMATS:
-        parts = left["text"].str.extract_groups(form).struct.unnest()
-        fits = parts["client"].is_not_null()
-        done.append(left.filter(fits).hstack(parts.filter(fits)))
-        left = left.filter(~fits)
-        if not left.height:
+        left = left[~found.fit(form, left)]
+        if not len(left):
             break
-    whole = pl.concat([*done, left], how="diagonal").sort("log.offset")
+    whole = lines.hstack(found.columns())
     missing = [name for name in _FIELDS if name not in whole.columns]
     return whole.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
 

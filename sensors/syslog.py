@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
-from sensors import framing, zones
+from sensors import framing, patterns, zones
 from sensors.losses import name_lost
 from sensors.schema import TIME
 
@@ -79,32 +80,26 @@ def fields(frame: pl.DataFrame) -> pl.DataFrame:
 
     All are text; null where the line does not have them. A line without an application name is all `body`.
     """
-    rest = pl.col("rest")
-    new = rest.str.extract_groups(_5424)
-    old = rest.str.extract_groups(_3164)
-    plain = pl.struct(host=pl.lit(None, pl.String), body=rest)
-    parts = frame.select(
-        pl.when("versioned").then(new).alias("new"), old.alias("old"), plain.alias("plain"), "relay"
-    )
-    is_new = pl.col("new").struct.field("host").is_not_null()
-    is_old = pl.col("old").struct.field("app").is_not_null()
-
-    def either(name: str) -> pl.Expr:
-        modern = pl.col("new").struct.field(name)
-        if name == "msgid":
-            return pl.when(is_new & (modern != "-")).then(modern)
-        dated = pl.when(is_old).then(pl.col("old").struct.field(name))
-        return pl.when(is_new).then(pl.when(modern != "-").then(modern)).otherwise(dated)
-
+    found = patterns.Extraction(frame["rest"])
+    new, old = np.zeros(frame.height, np.bool_), np.zeros(frame.height, np.bool_)
+    versioned = frame["versioned"].arg_true().to_numpy()
+    if len(versioned):
+        new[versioned] = found.fit(_5424, versioned)
+    left = np.flatnonzero(~new)
+    old[left] = found.fit(_3164, left)
+    parts = found.columns(every=True)
+    if new.any():
+        said = ~pl.lit(pl.Series(new)) | (pl.all() != "-")
+        parts = parts.select(pl.when(said).then(pl.all()))
     return frame.hstack(
-        parts.select(
-            host=pl.coalesce(either("host"), "relay"),
-            app=either("app"),
-            pid=either("pid"),
-            msgid=either("msgid"),
-            body=pl.when(is_new | is_old)
-            .then(either("body"))
-            .otherwise(pl.col("plain").struct.field("body")),
+        parts.hstack(frame.select("rest", "relay")).select(
+            pl.coalesce("host", "relay").alias("host"),
+            "app",
+            "pid",
+            pl.col("msgid") if "msgid" in parts.columns else pl.lit(None, pl.String).alias("msgid"),
+            pl.col("body")
+            if (new | old).all()
+            else pl.when(pl.lit(pl.Series(new | old))).then("body").otherwise("rest").alias("body"),
         )
     )
 

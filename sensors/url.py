@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-# One-pass (at every byte at most one way on), so that Rust's fast matcher takes it.
+from sensors import patterns
+
 _WITH_SCHEME = (
     r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)"
     r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?$"
@@ -33,11 +35,11 @@ def url_columns(frame: pl.DataFrame, name: str = "url.original") -> pl.DataFrame
         frame: has the column `name`.
         name: the column that holds URLs as the log has them.
     """
-    text = frame[name]
-    full = text.str.extract_groups(_WITH_SCHEME).struct.unnest()
-    bare = text.set(full["scheme"].is_not_null(), None).str.extract_groups(_WITHOUT).struct.unnest()
-    parts = full.select("scheme", *(full[part].fill_null(bare[part]) for part in bare.columns))
-    site = parts["authority"].str.extract_groups(_AUTHORITY).struct.unnest()
+    urls = patterns.Extraction(frame[name])
+    full = urls.fit(_WITH_SCHEME, np.arange(frame.height))
+    urls.fit(_WITHOUT, np.flatnonzero(~full))
+    parts = urls.columns(every=True)
+    site = patterns.groups(parts["authority"], _AUTHORITY)
     every = parts.hstack(site)
     domain = pl.col("domain").str.strip_chars("[]").str.to_lowercase()
     found = every.select(

@@ -1,7 +1,7 @@
 """Messages in words to columns: the first regular expression that fits a message says what its parts are.
 
 The expressions are data (`forms.toml` of each sensor that has them); their groups carry names of columns.
-They run a column at a time in Rust, which has neither look-around nor references back.
+They run a column at a time (`sensors.patterns`), without look-around and references back.
 """
 
 from __future__ import annotations
@@ -9,10 +9,15 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+
+from sensors import patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from sensors.json_scan import Array
 
 
 def expanded(parts: Mapping[str, str], templates: Iterable[str]) -> tuple[str, ...]:
@@ -29,19 +34,35 @@ def expanded(parts: Mapping[str, str], templates: Iterable[str]) -> tuple[str, .
 
 
 def matched(frame: pl.DataFrame, forms: Iterable[str]) -> pl.DataFrame:
-    """The rows with the parts of the first form that fits their `body`, in any order.
+    """The rows with the parts of the first form that fits their `body`, in their order.
 
     Rows that no form fits have `message`, their `body`; of others it is null if there is no such column yet.
     Each form sees only the rows that those before it did not fit, so that the commonest belongs first.
     """
-    done: list[pl.DataFrame] = []
-    left = frame
-    for form in forms:
-        parts = left["body"].str.extract_groups(form).struct.unnest()
-        fits = parts.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
-        if fits.all():
-            return pl.concat([*done, left.hstack(parts)], how="diagonal")
-        if fits.any():
-            done.append(left.filter(fits).hstack(parts.filter(fits)))
-            left = left.filter(~fits)
-    return pl.concat([*done, left.with_columns(message=pl.col("body"))], how="diagonal")
+    return by_kind(frame, [(forms, np.arange(frame.height))])
+
+
+def by_kind(frame: pl.DataFrame, kinds: Iterable[tuple[Iterable[str], Array]]) -> pl.DataFrame:
+    """The same where each kind of message has its own forms.
+
+    Args:
+        frame: has `body`.
+        kinds: forms, and the numbers of the rows that they are for, ascending.
+    """
+    found = patterns.Extraction(frame["body"])
+    unread = np.zeros(frame.height, np.bool_)
+    for forms, rows in kinds:
+        left = rows
+        for form in forms:
+            if not len(left):
+                break
+            fits = found.fit(form, left)
+            left = left[~fits] if fits.any() else left
+        unread[left] = True
+    whole = frame.hstack(found.columns())
+    if not unread.any():
+        return whole
+    said = pl.when(pl.lit(pl.Series(unread))).then("body")
+    return whole.with_columns(
+        (said.otherwise("message") if "message" in whole.columns else said).alias("message")
+    )

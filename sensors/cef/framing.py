@@ -13,9 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 
-from sensors import framing, syslog
+from sensors import framing, patterns, syslog
 from sensors.cef import pairs
 from sensors.losses import name_lost
 
@@ -82,15 +83,16 @@ def records(
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines with the parts of their header, all null where there is none."""
-    cef = lines["rest"].str.extract_groups(_BEFORE + _CEF).struct.unnest()
-    other = cef["version"].is_null() & lines["rest"].str.contains("LEEF:", literal=True)
-    if other.any():
-        leef = lines["rest"].set(~other, None).str.extract_groups(_BEFORE + _LEEF).struct.unnest()
-        cef = cef.with_columns(leef[name].fill_null(cef[name]) for name in leef.columns)
+    found = patterns.Extraction(lines["rest"])
+    strange = np.flatnonzero(~found.fit(_BEFORE + _CEF, np.arange(lines.height)))
+    leef = np.zeros(lines.height, np.bool_)
+    if len(strange):
+        other = strange[lines["rest"].gather(strange).str.contains("LEEF:", literal=True).to_numpy()]
+        leef[other] = found.fit(_BEFORE + _LEEF, other)
     host = pl.col("before").str.extract(r"^\s*(?:<[^>]*>\s*)?([^\s:,<>\[\]{}\"]{2,255}):?(?:\s|$)", 1)
-    return lines.hstack(cef).with_columns(
+    return lines.hstack(found.columns(every=True)).with_columns(
         pl.coalesce(pl.when(host != "-").then(host), "relay").alias("host"),
-        (other & cef["version"].is_not_null()).alias("leef"),
+        pl.Series("leef", leef),
         *(_plain(name) for name in ("vendor", "product", "device_version", "class", "name")),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from sensors import ecs, framing, syslog
@@ -18,11 +19,12 @@ from sensors.cisco_asa.columns import derived
 from sensors.cisco_asa.forms import kinds
 from sensors.cisco_asa.meaning import with_meaning
 from sensors.losses import name_lost
-from sensors.wording import matched
+from sensors.wording import by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensors.json_scan import Array
     from sensors.sensor import Source
 
 _TAG = (
@@ -104,16 +106,24 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     kind = (
         pl.when(code.is_in(security.CODES)).then(_SECURITY).otherwise(pl.coalesce(of_code, of_class, _OTHER))
     )
-    parts = []
-    for (number,), part in (
-        frame.with_columns(kind=kind).partition_by("kind", as_dict=True, include_key=False).items()
-    ):
-        if number == _SECURITY:
-            parts.append(security.parts(part))
-        else:
-            parts.append(matched(part, () if number == _OTHER else known.forms[number]))
-    whole = pl.concat(parts, how="diagonal").sort("log.offset")
+    numbers = frame.select(kind).to_series().to_numpy()
+    secure = numbers == _SECURITY
+    whole = _worded(frame.filter(~secure), numbers[~secure]) if secure.any() else _worded(frame, numbers)
+    if secure.any():
+        whole = pl.concat([whole, security.parts(frame.filter(secure))], how="diagonal").sort("log.offset")
     return ecs.only(derived(_named(whole)), "cisco")
+
+
+def _worded(frame: pl.DataFrame, numbers: Array) -> pl.DataFrame:
+    """The rows with the parts of their messages, each by the forms of its kind."""
+    forms = kinds().forms
+    return by_kind(
+        frame,
+        [
+            (() if number == _OTHER else forms[number], np.flatnonzero(numbers == number))
+            for number in np.unique(numbers).tolist()
+        ],
+    )
 
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from sensors.application_logins import programs as application_programs
 from sensors.linux_auth.columns import derived
 from sensors.linux_auth.forms import forms, programs
 from sensors.losses import name_lost
-from sensors.wording import matched
+from sensors.wording import by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,13 +99,10 @@ def events(frame: pl.DataFrame) -> pl.DataFrame:
     of_program = pl.col("program").replace_strict(programs(), default="", return_dtype=pl.String)
     kind = pl.when(body.str.contains(_PAM)).then(pl.lit("pam")).otherwise(of_program)
     frame = frame.with_columns(app.alias("program"), body.alias("body")).with_columns(kind=kind)
-    by_kind = frame.partition_by("kind", as_dict=True)
-    parts = [matched(part, forms().get(kind, ())) for (kind,), part in by_kind.items()]
-    whole = (
-        pl.concat(parts, how="diagonal")
-        .sort("log.offset")
-        .with_columns(message=pl.col("body").str.strip_chars(" "))
-    )
+    kinds = frame["kind"].to_frame("kind").with_row_index("row").partition_by("kind", as_dict=True)
+    whole = by_kind(
+        frame, [(forms().get(kind, ()), rows["row"].to_numpy()) for (kind,), rows in kinds.items()]
+    ).with_columns(message=pl.col("body").str.strip_chars(" "))
     return ecs.only(derived(whole), "system")
 
 
