@@ -40,8 +40,10 @@ def test_every_application_and_every_event_of_an_activity(source: MakeSource) ->
         (16, "google_workspace.alert", "Google identity", ["info"]),
         (17, "google_workspace.alert", "Gmail phishing", ["info"]),
         (18, "google_workspace.alert", "Sensitive Admin Action", ["info"]),
+        (19, "google_workspace.alert", "Data Loss Prevention", ["info"]),
     ]
-    phishing, reset = rows[-2:]
+    phishing, reset, leak = rows[-3:]
+    assert (leak["user.email"], leak["rule.name"]) == ("dean.whitlock@corp.example", "Payroll files leave")
     assert (phishing["user.name"], phishing["user.domain"]) == ("Payroll Desk", "corp.example")
     assert (phishing["source.ip"], phishing["event.category"][0]) == ("198.51.100.99", "email")
     assert reset["related.user"] == ["rosa", "rosa@corp.example"]

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from sensors.ecs import related
-from sensors.json_table import json, mapped, objects, text, time
+from sensors.json_table import json, mapped, objects, text, texts, time
 from sensors.mapping import address, mail_domain, mailbox
 
 FIELDS: Final = {
@@ -42,7 +42,13 @@ def alerts(frame: pl.DataFrame) -> pl.DataFrame:
     domain = text(frame, "data.domain", "data.domainId.customerPrimaryDomain")
     frame = frame.with_columns(messages.alias("~messages"))
     part = pl.element().struct
-    mail = pl.coalesce(text(frame, "data.actorEmail"), text(frame, "data.email"), entity)
+    mail = pl.coalesce(
+        text(frame, "data.actorEmail"),
+        text(frame, "data.email"),
+        entity,
+        text(frame, "data.ruleViolationInfo.triggeringUserEmail"),
+        texts(frame, "data.affectedUserEmails").list.first(),
+    )
     events = frame.select(
         "log.offset",
         "log.file.line",
