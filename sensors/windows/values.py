@@ -200,6 +200,7 @@ HOW: Final[dict[str, Callable[[pl.Expr], pl.Expr]]] = {
     "record": _named(tables().records),
     "rcode": _named(tables().rcodes),
     "dc": domain_component,
+    "located": lambda value: text(value.str.replace(r"(?s)^.*:_", "")),  # as Defender tells places
     "seconds": seconds,
     "clock": clock,
 }
