@@ -172,6 +172,11 @@ class Asked:
         """All literals, compiled when they are first needed; None if there are none."""
         return Literals(list(self._numbers)) if self._numbers else None
 
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """Folded literals, one of which a value must hold for anything to be true of it; () if not so."""
+        return () if self._without.items.any() else tuple({literal for literal, _ in self._numbers})
+
     def possible(self, hits: Hits) -> Possible:
         """What may be true of any value.
 

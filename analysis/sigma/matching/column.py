@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NARROW: Final = 1 << 20  # whole numbers this close together are told apart by a table, not by sorting
 _WIDE: Final = 8  # bytes
+_TEXT: Final = pl.String()
 _WHOLE: Final = (  # those that NumPy has
     pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64,
 )  # fmt: skip
@@ -129,17 +130,66 @@ class Columns:
         self.names = frozenset(self.schema)
         self.height = frame.height
         self._known: dict[tuple[str, ...], Column] = {}
+        self._usable: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._empty: dict[str, NDArray[np.bool_]] = {}
 
     def usable(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of a field's columns that the batch has."""
-        return tuple(name for name in columns if _can_be_had(name, self.names))
+        """Those of a field's columns that the batch has, and that say more than those before them."""
+        found = self._usable.get(columns)
+        if found is None:
+            found = tuple(name for name in columns if _can_be_had(name, self.names))
+            if len(found) > 1:
+                fewer = self._telling(found)
+                found = fewer if _kind(fewer, self.schema) == _kind(found, self.schema) else found
+            self._usable[columns] = found
+        return found
 
-    def load(self, asked: Iterable[tuple[str, ...]]) -> None:
+    def _telling(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns that have a value somewhere where none before them has one.
+
+        What sensors copy into ECS fields stands in the same rows as its source, so that there is most often
+        but one, and nothing to be put together.
+        """
+        telling: list[str] = []
+        left = np.ones(self.height, bool)  # rows without a value so far
+        for name in names:
+            if name not in self.schema:  # put together from others
+                telling.append(name)
+                continue
+            still = left & self._without_value(name)
+            if np.count_nonzero(still) < np.count_nonzero(left):
+                telling.append(name)
+                left = still
+            if not left.any():
+                break
+        return tuple(telling)
+
+    def _without_value(self, name: str) -> NDArray[np.bool_]:
+        found = self._empty.get(name)
+        if found is None:
+            found = self._empty[name] = self.frame[name].is_null().to_numpy()
+        return found
+
+    def _look(self, fields: Iterable[tuple[str, ...]]) -> None:
+        """See at once where columns have no value, of the fields that have several."""
+        several: set[str] = set()
+        for columns in fields:
+            had = [name for name in columns if name in self.names]
+            several.update(had if len(had) > 1 else ())
+        names = [name for name in several if name not in self._empty]
+        frame = pl.DataFrame([self.frame[name].alias(str(place)) for place, name in enumerate(names)])
+        for series, name in zip(frame.select(pl.all().is_null()), names, strict=True):
+            self._empty[name] = series.to_numpy()
+
+    def load(self, fields: Iterable[tuple[str, ...]]) -> None:
         """Encode the texts among fields that will be asked for.
 
         Args:
-            asked: the columns of each, as `usable` gave them.
+            fields: the columns of each.
         """
+        fields = list(fields)
+        self._look(fields)
+        asked = {self.usable(columns) for columns in fields}
         wanted = [usable for usable in asked if usable and usable not in self._known]
         new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
         if self.height:
@@ -147,17 +197,23 @@ class Columns:
                 usable: _encoded(series) for usable, series in new.items() if series.dtype == pl.String
             }
 
-    def distinct(self, asked: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], pl.Series | Texts]:
+    def distinct(
+        self, asked: Iterable[tuple[str, ...]], least: int = 0
+    ) -> dict[tuple[str, ...], pl.Series | Texts]:
         """The distinct values of fields, in any order, at less than it takes to encode them.
 
         Args:
             asked: the columns of each, as `usable` gave them.
+            least: texts in ASCII of fewer bytes may be left out.
         """
         asked = list(asked)
         found = {usable: self._known[usable].distinct for usable in asked if usable in self._known}
         wanted = [usable for usable in asked if usable not in found]
         new = dict(zip(wanted, _joined(wanted, self.frame, self.schema), strict=True))
-        found |= {usable: distinct(series) for usable, series in new.items() if series.dtype == pl.String}
+        texts = {usable: _without_lists(series) for usable, series in new.items()}
+        found |= {
+            usable: distinct(series, least) for usable, series in texts.items() if series.dtype == pl.String
+        }
         plain = {
             usable: series
             for usable, series in new.items()
@@ -200,6 +256,11 @@ def _readable(series: pl.Series) -> pl.Series:
 
 def _strange(kind: object) -> bool:
     return isinstance(kind, pl.List | pl.Array | pl.Struct | pl.Binary | pl.Duration | pl.Object)
+
+
+def _without_lists(series: pl.Series) -> pl.Series:
+    """The texts of lists one below another."""
+    return series.explode() if series.dtype == pl.List(pl.String) else series
 
 
 def _encoded(texts: pl.Series) -> Column:
@@ -299,6 +360,15 @@ def _first(usable: tuple[str, ...], have: Have) -> pl.Expr:
     same = len(kinds) == 1 and not any(_odd(kind) for kind in kinds)
     many = any(isinstance(kind, pl.List) for kind in kinds)
     return pl.coalesce(_expression(name, have, same=same, many=many) for name in usable)
+
+
+def _kind(usable: tuple[str, ...], schema: Mapping[str, pl.DataType]) -> pl.DataType:
+    """The type of a field's values."""
+    kinds = {schema.get(name, _TEXT) for name in usable}
+    if len(kinds) == 1:
+        (kind,) = kinds
+        return _TEXT if _odd(kind) else kind
+    return pl.List(_TEXT) if any(isinstance(kind, pl.List) for kind in kinds) else _TEXT
 
 
 def _odd(kind: pl.DataType) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import polars as pl
 
 from analysis.sigma.matching.distinct import Distinct
 from analysis.sigma.matching.literals import folded_bytes
@@ -18,8 +19,6 @@ from analysis.sigma.matching.views import Texts
 from analysis.sigma.written import texts
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from analysis.sigma import tree
     from analysis.sigma.matching.asked import Asked
     from analysis.sigma.matching.column import Column, Columns
@@ -43,9 +42,29 @@ _ADDED_NAMES: Final = frozenset(
 )
 
 
+# What values of other types are written with, folded (`written`).
+_DIGITS: Final = frozenset("-0123456789")
+_FRACTION: Final = _DIGITS | frozenset(".+einfa")
+_TIME: Final = _DIGITS | frozenset("+.:tz")
+
+
 def is_content(column: str) -> bool:
     """Whether keywords are looked for in `column`: it is part of the event as its source wrote it."""
     return not (column.startswith(_ADDED) or column in _ADDED_NAMES or ".geo." in column)
+
+
+def _written_without(kind: pl.DataType, literals: tuple[str, ...]) -> bool:
+    """Whether it is plain that no value of a type, as text, holds any of `literals`."""
+    letters = (
+        _DIGITS
+        if kind.is_integer()
+        else _FRACTION
+        if kind.is_float()
+        else _TIME
+        if isinstance(kind, pl.Datetime)
+        else None
+    )
+    return letters is not None and not any(letters.issuperset(literal) for literal in literals)
 
 
 def _as_one(columns: list[pl.Series | Texts]) -> tuple[Array, Array, Array]:
@@ -75,8 +94,13 @@ class Keywords:
     @cached_property
     def _likely(self) -> list[tuple[tuple[str, ...], Mask]]:
         """Columns that may hold any of it, and for each item, by its place, whether they may."""
-        names = [(name,) for name in self._columns.schema if is_content(name)]
-        values = self._columns.distinct(names)
+        needed = self._asked.needed
+        names = [
+            (name,)
+            for name, kind in self._columns.schema.items()
+            if is_content(name) and not (needed and _written_without(kind, needed))
+        ]
+        values = self._columns.distinct(names, min((len(one.encode()) for one in needed), default=0))
         likely = zip(values, self._each(list(values.values())), strict=True)
         return [(name, items) for name, items in likely if items.any()]
 

@@ -38,6 +38,7 @@ SCHEMA: Final = {"rule": pl.UInt32, "row": pl.UInt32}
 KEYWORDS: Final = ()  # what keywords ask about; no field has no columns
 # The columns that an event has with an explicit null, in frames that can tell it from an absent one.
 NULL_FIELDS: Final = "molehunt.null_fields"
+_MOST_KEPT: Final = 64  # sets of groups; there are about as many as there are datasets
 
 
 class Plan:
@@ -70,6 +71,7 @@ class Plan:
         self._items = items
         self._numbers = numbers
         self._asked: dict[tuple[str, ...], tuple[Asked, NDArray[np.int64]]] = {}
+        self._keywords: dict[frozenset[int], tuple[Asked, NDArray[np.int64]]] = {}
         self.late = Late()
 
     def asked(self, columns: tuple[str, ...]) -> Asked:
@@ -93,6 +95,25 @@ class Plan:
         """Of all rules, group by group."""
         return Outline([node for group in self._groups for _, node in group.rules], self._numbers)
 
+    def keywords(self, groups: frozenset[int] | None) -> tuple[Asked, NDArray[np.int64]]:
+        """What is asked of all columns, and the numbers of the items that ask it.
+
+        Args:
+            groups: those by whose conditions; None for all of them, and what they look at besides.
+        """
+        if groups is None:
+            return self._of(KEYWORDS)
+        found = self._keywords.get(groups)
+        if found is None:
+            nodes = (node for place in sorted(groups) for _, node in self._groups[place].rules)
+            keywords = (item for node in nodes for item in tree.items(node) if item.field is None)
+            items = list({id(item): item for item in keywords}.values())
+            numbers = np.array([self._numbers[id(item)] for item in items], np.int64)
+            if len(self._keywords) >= _MOST_KEPT:
+                self._keywords.clear()
+            found = self._keywords[groups] = Asked(items), numbers
+        return found
+
     def possible(self, batch: Batch, fields: Iterable[tuple[str, ...]]) -> Mask:
         """For each item whether it may be true of any event of a batch; false of those of other fields.
 
@@ -102,7 +123,7 @@ class Plan:
         """
         possible = np.zeros(len(self._numbers), bool)
         for columns in set(fields):
-            asked, numbers = self._of(columns)
+            asked, numbers = batch.keywords if columns == KEYWORDS else self._of(columns)
             possible[numbers] = batch.possible(columns)[asked.places]
         return possible
 
@@ -123,12 +144,10 @@ class Plan:
             batch.source(group.source) if may else None
             for group, may in zip(self._groups, likely, strict=True)
         ]
-        asked = {
-            columns
-            for group, source in zip(self._groups, sources, strict=True)
-            if source is not None and source.count
-            for columns in group.asked
-        }
+        live = [place for place, source in enumerate(sources) if source is not None and source.count]
+        asked = {columns for place in live for columns in self._groups[place].asked}
+        if KEYWORDS not in looked_at:
+            batch.narrow(frozenset(place for place in live if KEYWORDS in self._groups[place].asked))
         batch.load(asked)
         likely = self._conditions.possible(self.possible(batch, asked))
         found: list[tuple[int, Rows]] = []
@@ -194,6 +213,11 @@ class Batch:
         self._distinct: dict[tuple[str, ...], tuple[Column, Distinct] | None] = {}
         self._leaves: dict[int, Leaf] = {}
         self._equal: dict[tuple[tuple[str, ...], int], Leaf] = {}  # of items that ask the same
+        self._groups: frozenset[int] | None = None
+
+    def narrow(self, groups: frozenset[int]) -> None:
+        """Let keywords from now on be those of some groups of the plan alone; best before any is asked."""
+        self._groups = groups
 
     def clear(self) -> None:
         """Let go of the answers. Some refer back to the batch: memory would wait for a garbage collection."""
@@ -206,11 +230,16 @@ class Batch:
         Args:
             fields: the columns of each; `KEYWORDS` for all.
         """
-        self._columns.load({self._columns.usable(columns) for columns in fields if columns != KEYWORDS})
+        self._columns.load(columns for columns in fields if columns != KEYWORDS)
+
+    @property
+    def keywords(self) -> tuple[Asked, NDArray[np.int64]]:
+        """What is asked of all columns, and the numbers of the items that ask it."""
+        return self._plan.keywords(self._groups)
 
     @cached_property
     def _keywords(self) -> Keywords:
-        return Keywords(self._columns, self._plan.asked(KEYWORDS), self._plan.late)
+        return Keywords(self._columns, self.keywords[0], self._plan.late)
 
     def possible(self, columns: tuple[str, ...]) -> Mask:
         """For each item that is asked of a field, by its place, whether it may be true of any event."""
@@ -243,7 +272,8 @@ class Batch:
         found = self._leaves.get(id(item))
         if found is None:
             columns = _asked_of(item)
-            key = (columns, self._plan.asked(columns).place(item))
+            asked = self._plan.asked(columns) if columns != KEYWORDS else self.keywords[0]
+            key = (columns, asked.place(item))
             found = self._equal.get(key)
             if found is None:
                 found = self._keywords.leaf(item) if item.field is None else self._field(item, item.field)

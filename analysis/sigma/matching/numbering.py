@@ -31,6 +31,9 @@ _WORD: Final = 64  # bits
 _NOBODY: Final = 0xFFFFFFFF
 _FREE: Final = np.uint64(_NOBODY)
 _FEWEST: Final = 64  # places of a table at first
+# The bits that letters beyond ASCII have, in eight bytes of a text and in four behind a length.
+_HIGH: Final = np.uint64(0x8080808080808080)
+_HIGH_HALF: Final = np.uint64(0x8080808000000000)
 
 
 def _kernel(function: Kernel) -> Kernel:
@@ -152,10 +155,14 @@ def _there(valid: int, bit: int, left: int) -> Any:  # noqa: ANN401 - a word
 
 
 @_kernel
-def numbered(chunks: Array, sparse: bool, rows: bool, secret: Array) -> tuple[Array, ...]:  # noqa: FBT001 - by position
-    """For each text its number, and its row; of each distinct one its row, and all of them in one."""
+def numbered(chunks: Array, sparse: bool, rows: bool, least: int, secret: Array) -> tuple[Array, ...]:  # noqa: FBT001 - by position
+    """For each text its number, and its row; of each distinct one its row, and all of them in one.
+
+    Texts in ASCII of fewer than `least` bytes are passed over, if no `rows` are asked for.
+    """
     present = 0
     if rows:
+        least = 0
         for chunk in range(chunks.shape[0]):
             present += chunks[chunk, LENGTH] - max(chunks[chunk, NULLS], 0)
     codes = np.empty(present, np.uint32)
@@ -165,7 +172,7 @@ def numbered(chunks: Array, sparse: bool, rows: bool, secret: Array) -> tuple[Ar
     addresses, lengths = np.empty(_FEWEST, np.int64), np.empty(_FEWEST, np.int64)
     so_far = np.zeros(_SO_FAR, np.int64)
     while so_far[_CHUNK] < chunks.shape[0]:
-        _went_on(chunks, secret, codes, owners, told, slots, hashes, first, addresses, lengths, so_far)
+        _went_on(chunks, secret, least, codes, owners, told, slots, hashes, first, addresses, lengths, so_far)
         if 2 * so_far[_VIEWS] >= told.shape[0]:
             told = _rehashed(told, secret)
         if 2 * so_far[_LONG] >= slots.shape[0]:
@@ -186,7 +193,7 @@ def numbered(chunks: Array, sparse: bool, rows: bool, secret: Array) -> tuple[Ar
 
 @_kernel
 def _went_on(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass; a call for each step would cost more than the step
-    chunks: Array, secret: Array, codes: Array, owners: Array, told: Array, slots: Array,
+    chunks: Array, secret: Array, least: int, codes: Array, owners: Array, told: Array, slots: Array,
     hashes: Array, first: Array, addresses: Array, lengths: Array, so_far: Array,
 ) -> None:  # fmt: skip
     """Number texts until all are, or a table is full: to swap an array costs more in the loop than the loop.
@@ -217,8 +224,10 @@ def _went_on(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass; a ca
                 view = begin + 16 * (offset + row)
                 one, other = _word(view), _word(view + 8)
                 if one != last_one or other != last_other or code == _FREE:
-                    last_one, last_other = one, other
                     length = np.int64(one & np.uint64(0xFFFFFFFF))
+                    if length < least and length <= INLINE and (one & _HIGH_HALF) | (other & _HIGH) == 0:
+                        continue
+                    last_one, last_other = one, other
                     if length > INLINE:  # instead of the first four bytes, which stand with the rest as well
                         one = np.uint64(length) | (np.uint64(chunk) << np.uint64(32))
                     mixed = _mixed(one ^ secret[0], other ^ secret[1])

@@ -96,9 +96,14 @@ class Texts:
         return np.concatenate([self.data, more]), begins, stops
 
 
-def distinct(column: pl.Series) -> Texts:
-    """The distinct texts of a column."""
-    return _told(column, rows=False)[0]
+def distinct(column: pl.Series, least: int = 0) -> Texts:
+    """The distinct texts of a column.
+
+    Args:
+        column: of texts.
+        least: texts in ASCII of fewer bytes may be left out; those that a view holds are.
+    """
+    return _told(column, rows=False, least=least)[0]
 
 
 def told_apart(column: pl.Series) -> tuple[Texts, Array, Array | None]:
@@ -106,10 +111,10 @@ def told_apart(column: pl.Series) -> tuple[Texts, Array, Array | None]:
     return _told(column, rows=True)
 
 
-def _told(column: pl.Series, *, rows: bool) -> tuple[Texts, Array, Array | None]:
+def _told(column: pl.Series, *, rows: bool, least: int = 0) -> tuple[Texts, Array, Array | None]:
     with _lent(column) as chunks:
         sparse = bool(chunks[:, NULLS].any())
-        codes, owners, first, data, starts, ends = numbered(chunks, sparse, rows, _SECRET)
+        codes, owners, first, data, starts, ends = numbered(chunks, sparse, rows, least, _SECRET)
     return Texts(data, starts, ends, column, first), codes, owners if sparse else None
 
 
