@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from sensors import connection, ecs, json_table
@@ -221,16 +222,17 @@ def _category(kind: pl.Expr) -> pl.Expr:
 
 
 def _listed(kind: pl.Expr, table: dict[str, tuple[str, ...]], default: tuple[str, ...]) -> pl.Expr:
+    return _words(kind.replace_strict(_joined(table), default=",".join(default), return_dtype=pl.String))
+
+
+def _joined(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    return {name: ",".join(given) for name, given in table.items()}
+
+
+def _words(text: pl.Expr) -> pl.Expr:
+    """A list of the words of a text, null where there is none."""
     kinds = pl.List(pl.String)
-
-    def chosen(one: pl.Expr) -> pl.Expr:
-        chain: pl.Expr = pl.lit(pl.Series([list(default)], dtype=kinds))
-        for name, given in table.items():
-            value = pl.lit(pl.Series([list(given) or None], dtype=kinds))
-            chain = pl.when(one == name).then(value).otherwise(chain)
-        return chain
-
-    return by_value(kind, chosen, kinds)
+    return by_value(text, lambda one: pl.when(one != "").then(one.str.split(",")), kinds)
 
 
 def _types(frame: pl.DataFrame, kind: pl.Expr) -> pl.Expr:
@@ -247,10 +249,9 @@ def _types(frame: pl.DataFrame, kind: pl.Expr) -> pl.Expr:
         .when(kind == "alert")
         .then(passed)
     )
-    known = _listed(kind, {name: given for name, (_, given) in KINDS.items()}, _PROTOCOL[1])
-    empty = pl.lit(pl.Series([[]], dtype=pl.List(pl.String)))
-    both = pl.concat_list(known.fill_null(empty), pl.concat_list(more).list.drop_nulls())
-    return pl.when(both.list.len() > 0).then(both)
+    types = _joined({name: given for name, (_, given) in KINDS.items()})
+    known = kind.replace_strict(types, default=",".join(_PROTOCOL[1]), return_dtype=pl.String)
+    return _words(pl.concat_str(pl.when(known != "").then(known), more, separator=",", ignore_nulls=True))
 
 
 def _outcome(frame: pl.DataFrame, kind: pl.Expr) -> pl.Expr:
@@ -270,28 +271,59 @@ def _protocol(frame: pl.DataFrame, kind: pl.Expr) -> pl.Expr:
     return pl.coalesce(pl.when(~named.is_in(["failed", "unknown"])).then(named), of_record)
 
 
-def _dns(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Questions and answers of versions 1 (one answer a record), 2 and 3 (lists) of the format."""
+def _dns(frame: pl.DataFrame) -> list[pl.Series]:
+    """Questions and answers of versions 1 (one answer a record), 2 and 3 (lists) of the format.
+
+    Lists cost as much where there are none: the records that are of DNS are looked at alone.
+    """
+    names = [name for name in frame.columns if name.casefold().startswith("dns.")]
+    there = frame.select(pl.any_horizontal(pl.lit(value=False), pl.col(names).is_not_null()))
+    rows = there.to_series().arg_true() if names else pl.Series([], dtype=pl.UInt32)
+    part = frame.select("log.offset", *names)[rows if len(rows) else [0]]
+    place = np.full(frame.height, -1)
+    place[rows] = np.arange(len(rows))
+    numbers = pl.Series(place).set(pl.Series(place < 0), None)
     keys = ("rrname", "rrtype", "rdata", "ttl")
-    listed = objects(frame, "dns.answers", *keys)
-    queries = objects(frame, "dns.queries", "rrname", "rrtype")
-    kind = text(frame, "dns.type")
-    answered = kind.is_in(["answer", "response"])
-    alone = answered & text(frame, "dns.rdata").is_not_null()
+    part = part.with_columns(
+        objects(part, "dns.answers", *keys).alias("~answers"),
+        objects(part, "dns.queries", "rrname", "rrtype").alias("~queries"),
+    )
+    part = part.with_columns(_answers(part, keys).alias("~answers"))
+    return [column.gather(numbers) for column in part.select(_dns_fields(part)).iter_columns()]
+
+
+def _answers(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.Expr:
+    """All the answers of a record, or the only one."""
+    alone = _has_one_answer(frame)
     single = pl.concat_list(
         pl.when(alone).then(pl.struct(text(frame, f"dns.{key}").alias(key) for key in keys))
     ).list.drop_nulls()
-    answers = pl.when(listed.list.len() > 0).then(listed).when(alone).then(single)
+    listed = pl.col("~answers")
+    return pl.when(listed.list.len() > 0).then(listed).when(alone).then(single)
+
+
+def _is_answer(frame: pl.DataFrame) -> pl.Expr:
+    return text(frame, "dns.type").is_in(["answer", "response"])
+
+
+def _has_one_answer(frame: pl.DataFrame) -> pl.Expr:
+    return _is_answer(frame) & text(frame, "dns.rdata").is_not_null()
+
+
+def _dns_fields(frame: pl.DataFrame) -> list[pl.Expr]:
+    answers = pl.col("~answers")
+    kind = text(frame, "dns.type")
+    alone = _has_one_answer(frame)
     addresses = answers.list.filter(pl.element().struct.field("rrtype").is_in(_ADDRESSES))
     set_flags = flags({flag.upper(): text(frame, f"dns.{flag}") == "true" for flag in _FLAGS})
     names = {"name": "rrname", "type": "rrtype", "data": "rdata", "ttl": "ttl"}
-    first = queries.list.first().struct
+    first = pl.col("~queries").list.first().struct
     return [
         pl.coalesce(text(frame, "dns.rrname"), first.field("rrname")).alias("dns.question.name"),
         pl.coalesce(pl.when(~alone).then(text(frame, "dns.rrtype")), first.field("rrtype"))
         .alias("dns.question.type"),
         text(frame, "dns.rcode").alias("dns.response_code"),
-        pl.when(answered).then(pl.lit("answer")).when(kind.is_not_null()).then(pl.lit("query"))
+        pl.when(_is_answer(frame)).then(pl.lit("answer")).when(kind.is_not_null()).then(pl.lit("query"))
         .alias("dns.type"),
         pl.when(set_flags.list.len() > 0).then(set_flags).alias("dns.header_flags"),
         *(
@@ -326,14 +358,24 @@ def _completed(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _related(events: pl.DataFrame) -> pl.DataFrame:
-    addresses = ecs.related(["source.ip", "destination.ip"])
-    empty = pl.lit(pl.Series([[]], dtype=pl.List(pl.String)))
-    every = pl.concat_list(
-        addresses.fill_null(empty), pl.col("dns.resolved_ip").fill_null(empty)
-    ).list.unique(maintain_order=True)  # fmt: skip
     return events.with_columns(
-        pl.when(every.list.len() > 0).then(every).alias("related.ip"),
+        _related_addresses(events),
         ecs.related(["url.domain", "tls.client.server_name", "host.name"]).alias("related.hosts"),
         ecs.related(["user.name"]).alias("related.user"),
         ecs.related(["file.hash.md5", "file.hash.sha1", "file.hash.sha256"]).alias("related.hash"),
     ).drop("~icmp", "~code", "~host")
+
+
+def _related_addresses(events: pl.DataFrame) -> pl.Series:
+    """The addresses of both ends, and of what was asked for where anything was."""
+    both = events.select(ecs.related(["source.ip", "destination.ip"]).alias("related.ip")).to_series()
+    rows = events["dns.resolved_ip"].is_not_null().arg_true()
+    if not len(rows):
+        return both
+    empty = pl.lit(pl.Series([[]], dtype=pl.List(pl.String)))
+    part = pl.DataFrame({"ends": both[rows], "resolved": events["dns.resolved_ip"][rows]})
+    every = pl.concat_list(pl.col("ends").fill_null(empty), "resolved").list.unique(maintain_order=True)
+    place = np.arange(events.height)
+    place[rows] = events.height + np.arange(len(rows))
+    more = part.select(every.alias("related.ip")).to_series()
+    return both.append(more).gather(place)
