@@ -75,7 +75,8 @@ def test_events_are_flat_named_and_have_no_nulls() -> None:
 def test_events_come_in_the_order_of_input() -> None:
     rows = ndjson(run("events", ZEEK, OKTA).stdout)
     names = [Path(row["log.file.path"]).name for row in rows]
-    assert names == ["conn.log"] * 7 + ["system.ndjson"] * 10
+    logged = len(OKTA.read_bytes().splitlines())
+    assert names == ["conn.log"] * 7 + ["system.ndjson"] * logged
     frames = ndjson(run("events", SAMPLES / "capture" / "conversation.pcap").stdout)
     assert all(row["molehunt.frame.number"] > 0 for row in frames)
     records = ndjson(run("events", SAMPLES / "windows" / "security.evtx").stdout)
