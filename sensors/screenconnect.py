@@ -1,9 +1,12 @@
 """ConnectWise ScreenConnect: sessions, connections and events, as its Report Manager exports them in CSV.
 
 Rows of the reports `SessionConnection` (who was connected, from where, how long), `SessionEvent` and
-`SessionConnectionEvent` (what was done), by the names that the fields have in the server's database; which of
-them an export has is its maker's choice, and the names are not verified by a document of the vendor's. Events
-of the client in the Windows application log are Windows' own.
+`SessionConnectionEvent` (what was done); which fields an export has is its maker's choice. Names of the
+session, its connections and events are those of the vendor's "List of trigger definitions"
+(docs.connectwise.com); those of reports carry the name of what they are of before them
+(`SessionConnectionProcessType`), as in github.com/christaylorcodes/ConnectWiseControlAPI. The other columns
+are not verified by a document of the vendor's. Events of the client in the Windows application log are
+Windows' own.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ _AMERICAN: Final = (
 )
 _START: Final = ("ConnectedTime", "StartTime", "ConnectTime")
 _END: Final = ("DisconnectedTime", "EndTime", "DisconnectTime")
+_ADDRESS: Final = (
+    "NetworkAddress", "ClientNetworkAddress", "HostNetworkAddress", "SessionConnectionNetworkAddress",
+)  # fmt: skip
 _EVENT: Final = ("Time", "EventTime", "SessionEventTime")
 FIELDS: Final = {
     "session.id": "SessionID",
@@ -34,10 +40,10 @@ FIELDS: Final = {
     "host.name": ("GuestMachineName", "SessionGuestMachineName", "SessionName", "Name"),
     "message": "Data",
     "screenconnect.connection.id": "ConnectionID",
-    "screenconnect.client.type": "ClientType",
-    "screenconnect.client.version": "ClientVersion",
-    "screenconnect.participant": "ParticipantName",
-    "screenconnect.process.type": "ProcessType",
+    "screenconnect.client.type": ("ClientType", "SessionConnectionClientType"),
+    "screenconnect.client.version": ("ClientVersion", "SessionConnectionClientVersion"),
+    "screenconnect.participant": ("ParticipantName", "SessionConnectionParticipantName"),
+    "screenconnect.process.type": ("ProcessType", "SessionConnectionProcessType"),
     "screenconnect.session.name": ("SessionName", "Name"),
     "screenconnect.session.type": "SessionType",
 }
@@ -74,8 +80,8 @@ def _events(frame: pl.DataFrame, zone: tzinfo) -> pl.DataFrame:
     """Rows of a report as ECS."""
     kind = text(frame, "EventType", "SessionEventType")
     seconds = integer(frame, "DurationSeconds", "Duration")
-    host = text(frame, "ProcessType").str.contains(_HOST)
-    who = text(frame, "ParticipantName", "EventHost", "Host")
+    host = text(frame, "ProcessType", "SessionConnectionProcessType").str.contains(_HOST)
+    who = text(frame, "ParticipantName", "SessionConnectionParticipantName", "EventHost", "Host")
     began, ended = _moment(frame, zone, *_START), _moment(frame, zone, *_END)
     found = frame.select(
         "log.offset",
@@ -92,9 +98,7 @@ def _events(frame: pl.DataFrame, zone: tzinfo) -> pl.DataFrame:
             "event.duration"
         ),
         pl.when(host.fill_null(value=True)).then(who).alias("~who"),
-        address(text(frame, "NetworkAddress", "ClientNetworkAddress", "HostNetworkAddress")).alias(
-            "source.ip"
-        ),
+        address(text(frame, *_ADDRESS)).alias("source.ip"),
         pl.lit("ConnectWise").alias("observer.vendor"),
         pl.lit("ScreenConnect").alias("observer.product"),
         *mapped(frame, FIELDS),

@@ -76,6 +76,13 @@ def test_anydesk_connections_that_were_let_in_and_turned_away() -> None:
     assert rows[0]["source.user.name"] == "Oleg R"
 
 
+def test_an_anydesk_id_is_no_name() -> None:
+    line = "Incoming    2024-05-16, 09:41    User                             1108841617    1108841617"
+    (row,) = events(anydesk.SENSOR, line)
+    assert row["source.user.id"] == "1108841617"
+    assert "source.user.name" not in row
+
+
 def test_teamviewer_connections_in_and_out() -> None:
     row = rows_of("teamviewer", "Connections_incoming.txt")[0]
     wanted = {
@@ -133,6 +140,19 @@ def test_chrome_remote_desktop_in_syslog() -> None:
     assert end["source.user.email"] == end["user.email"]
     assert end["event.duration"] == HOUR * 5 // 2
     assert "access-denied" in acts(rows)
+
+
+def test_chrome_remote_desktop_without_an_address_or_of_an_older_host() -> None:
+    head = "Oct  5 12:11:24 h chromoting[1]: Channel IP for client: oleg@mail.example/ftl_1 "
+    (relayed,) = events(
+        chrome_remote_desktop.SENSOR,
+        head + "ip='unknown' host_ip='10.2.0.5:22' channel='' connection='relay'",
+    )
+    assert "source.address" not in relayed
+    (older,) = events(
+        chrome_remote_desktop.SENSOR, head + "ip='198.51.100.7:5' host_ip='10.2.0.5:22' channel='x'"
+    )
+    assert (older["source.ip"], older["event.action"]) == ("198.51.100.7", "channel-address")
 
 
 def test_guacamole_logins_and_sessions() -> None:
@@ -197,7 +217,18 @@ def test_broken_lines_never_stop_and_never_vanish(name: str, data: st.DataObject
 
 def test_a_logmein_session_and_a_refused_one() -> None:
     rows = rows_of("logmein", "LogMeIn.log")
-    assert acts(rows) == ["login", "file-transfer", "session-end", "login-failed"]
+    assert acts(rows)[:4] == ["login", "file-transfer", "session-end", "login-failed"]
+    assert acts(rows)[4:] == [
+        "login-attempted",
+        "login",
+        "file-transfer-client",
+        "file-transfer",
+        "file-transfer",
+        "session-end",
+    ]
+    assert rows[8]["file.path"] == r"C:\payroll.xlsx"
+    assert (rows[10]["source.ip"], rows[10]["user.name"]) == ("198.51.100.77", "oleg")
+    assert rows[10]["event.duration"] == HOUR // 2
     end = session_end(rows)
     assert (end["source.ip"], end["user.name"], end["user.domain"]) == ("203.0.113.9", "rosa", "CORP")
     assert end["event.duration"] == HOUR // 6
