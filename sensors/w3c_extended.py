@@ -8,6 +8,8 @@ usual orders that fits. Times are UTC. Mapping after Elastic's `iis.access` and 
 from __future__ import annotations
 
 import re
+import tomllib
+from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +33,7 @@ _SHAPES: Final = {
     "sc-win32-status": _NUMBER, "time-taken": _NUMBER, "sc-bytes": _NUMBER, "cs-bytes": _NUMBER,
     "cs-method": r"[A-Z_-]+|-", "s-sitename": r"W3SVC[0-9]+", "cs-version": r"HTTP/[0-9.]+",
     "cs-uri-port": _NUMBER, "s-action": r"[A-Z_]+", "x-forwarded-for": r"[0-9a-fA-F:.,+]+|-",
+    "s-supplier-failures": _NUMBER, "cs-cipher-size": _NUMBER, "rs-cipher-size": _NUMBER,
     "c-port": _NUMBER, "sc-filter-result": r"[A-Z_]+|-", "cs-uri-scheme": r"[a-z]+|-",
 }  # fmt: skip
 _WHAT: Final = "cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip"
@@ -44,7 +47,10 @@ _COOKIE: Final = "cs(user-agent) cs(cookie) cs(referer)"
 _ALL: Final = f"{_HOW} sc-bytes cs-bytes time-taken"
 _AGENT: Final = "cs(user-agent) cs(referer)"
 _TAILS: Final = ("", " x-forwarded-for", " x-forwarded-for c-port")
+# Blue Coat's own formats, longer than the others.
+REPORTED: Final = tuple(tomllib.loads((files("sensors") / "w3c_extended.toml").read_text("utf-8")).values())
 ORDERS: Final = (
+    *REPORTED,
     f"{_PROXY} s-supplier-name {_FILTER}",
     f"{_PROXY} s-hierarchy s-supplier-name {_FILTER}",
     f"{_PROXY} s-supplier-ip {_FILTER}",
@@ -58,12 +64,17 @@ ORDERS: Final = (
         for tail in _TAILS
     ),
 )
-_MORE: Final = frozenset({"cs-uri", "c-agent", "cs-uri-extension", "r-ip", "s-supplier-ip"})
-_KNOWN: Final = frozenset(" ".join(ORDERS).split()) | _MORE
+_MORE: Final = frozenset(
+    {"cs-uri", "c-agent", "cs-uri-extension", "r-ip", "s-supplier-ip", "x-exception-id",
+     "x-bluecoat-application-name", "x-cs-connection-negotiated-ssl-version",
+     "x-cs-connection-negotiated-cipher"}
+)  # fmt: skip
+_KNOWN: Final = frozenset(" ".join(ORDERS[len(REPORTED) :]).split()) | _MORE
 _OWN: Final = {
     "s-action": "action", "sc-filter-result": "filter_result", "cs-categories": "categories",
     "x-virus-id": "virus_id", "s-supplier-name": "supplier_name", "cs-auth-group": "auth_group",
-    "s-hierarchy": "hierarchy",
+    "s-hierarchy": "hierarchy", "x-exception-id": "exception_id",
+    "x-bluecoat-application-name": "application",
 }  # fmt: skip
 _IIS: Final = {"sc-substatus": "sub_status", "sc-win32-status": "win32_status", "s-sitename": "site_name"}
 _REFUSED_FROM: Final = 400
@@ -197,6 +208,8 @@ def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(~proxy).then(whole["sc-bytes"]).alias("http.response.body.bytes"),
         pl.when(~proxy).then(whole["cs-bytes"]).alias("http.request.body.bytes"),
         pl.col("rs(content-type)").alias("http.response.mime_type"),
+        pl.col("x-cs-connection-negotiated-ssl-version").str.extract(r"v([0-9.]+)$", 1).alias("tls.version"),
+        pl.col("x-cs-connection-negotiated-cipher").alias("tls.cipher"),
         pl.col("cs(user-agent)").alias("user_agent.original"),
         pl.col("s-computername").str.to_lowercase().alias("host.name"),
         pl.when(proxy).then(bare["c-ip"]).alias("client.ip"),

@@ -54,7 +54,7 @@ def codes() -> pl.DataFrame:
     """What each code means: its action, category, types and reason, and whether that is a failure."""
     raw = tomllib.loads((files("sensors") / "windows_dhcp.toml").read_text("utf-8"))
     rows = [
-        (code, action, [category], kinds.split(), reason[0] if reason else None, code in raw["failed"])
+        (code, action, category.split(), kinds.split(), reason[0] if reason else None, code in raw["failed"])
         for code, (action, category, kinds, *reason) in raw["codes"].items()
     ]
     names = ["code", "event.action", "event.category", "event.type", "event.reason", "failed"]
@@ -134,7 +134,7 @@ def _mapped(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
         hexed.str.extract_all("[0-9A-F]{2}").list.join("-")
     )
     host = pl.col("host").str.to_lowercase()
-    refused = pl.col("failed") | pl.col("description").str.contains(r"(?i)fail|denied|NACK|full")
+    refused = pl.coalesce("failed", pl.col("description").str.contains(r"(?i)fail|denied|NACK|full"))
     events = told.select(
         "log.offset",
         "log.file.line",

@@ -38,3 +38,13 @@ def test_broken_lines_raise_nothing_and_do_not_vanish(content: str) -> None:
     rows = events(SENSOR, source)
     records = [line for line in content.split("\n") if line.removesuffix("\r") and not line.startswith("#")]
     assert len(rows) + sum(entry.count for entry in source.unread) == len(records)
+
+
+def test_blue_coats_longer_formats_are_known_without_a_line_of_names() -> None:
+    text = (SAMPLES / "w3c_extended" / "reported.log").read_text("utf-8")
+    web, refused, secured = events(SENSOR, text)
+    assert (web["client.user.name"], web["server.ip"], web["url.path"]) == ("bo", "192.0.2.4", "/a/b.html")
+    assert (refused["event.outcome"], refused["url.port"]) == ("failure", 443)
+    assert (secured["tls.version"], secured["url.domain"]) == ("1.3", "www.example.com")
+    for line in text.splitlines():
+        assert SENSOR.sniff(line.encode(), "x.log")

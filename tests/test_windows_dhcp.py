@@ -19,6 +19,18 @@ def test_samples_give_the_golden_events() -> None:
     golden(SENSOR, "windows_dhcp")
 
 
+def test_codes_say_what_was_done_and_whether_it_went_well() -> None:
+    folder = SAMPLES / "windows_dhcp"
+    four, six = (
+        {row["event.code"]: row for row in events(SENSOR, (folder / name).read_text("utf-8"))}
+        for name in ("DhcpSrvLog-Mon.log", "DhcpV6SrvLog-Mon.log")
+    )
+    assert four["12"]["event.type"] == ["allowed", "connection"]
+    assert (four["54"]["event.action"], four["54"]["event.outcome"]) == ("rogue-server-detection", "failure")
+    assert four["62"]["event.category"] == ["authentication", "network"]
+    assert (six["11006"]["event.outcome"], six["11023"]["event.outcome"]) == ("failure", "failure")
+
+
 def test_times_are_of_the_servers_zone_and_the_guess_is_said() -> None:
     guessed = events(SENSOR, LINES[1])[0]
     given_zone = events(SENSOR, source_of(LINES[1], zone="America/Chicago", given=True))[0]
