@@ -1,7 +1,6 @@
-"""Packets that Linux' netfilter logs (iptables, nftables), with UFW's and Ubiquiti's prefixes.
+"""Files of the packets that Linux' netfilter logs (iptables, nftables), with UFW's and Ubiquiti's prefixes.
 
-After the kernel's nf_log_syslog.c; mapping after Elastic's integration `iptables`. What was done with one
-stands only in the prefix that the administrator chose: its words decide, and its text is the action.
+The packets are `netfilter`'s; what other programs wrote between them is read as in any other file of syslog.
 """
 
 from __future__ import annotations
@@ -11,35 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, framing, message_forms, syslog
+from sensors import framing, netfilter, syslog, unix_syslog
 from sensors.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sensors.application_logins import programs
     from sensors.sensor import Source
 
-_HEAD = (
-    r"^(?:(?P<host>[^\s:\[\]]+) +)?(?:[^\s:\[\]]+ +)?(?P<app>kernel|ulogd)(?:\[(?P<pid>[0-9]+)\])?: *"
-    r"(?:\[ *[0-9.]+\] *)?(?P<body>.*)$"
-)
 _LINE = re.compile(r"\bIN=\S* OUT=\S*(?: |$)|kernel: .*\bPROTO=\w+ .*(?:\bSPT=|\bTYPE=)")
-# `[WAN_OUT-2000-A]`: Ubiquiti's rule set, number of the rule and action; sets of two zones are `wan-lan`.
-_UBIQUITI = r"^\[(?P<set>[^\]]+)-(?P<rule>[^\]-]+)-(?P<verdict>[ADR])\]"
-_ZONES = r"^(?P<from>[a-z0-9]+)-(?P<to>[a-z0-9]+)$"
-_PREFIX = r"^(?:iptables[: ] *)?\[?(?P<prefix>[^=]*?)[\]:\s-]*\bIN="
-_KEYS: Final = {
-    "source.address": "SRC", "destination.address": "DST", "source.port": "SPT", "destination.port": "DPT",
-    "network.bytes": "LEN", "protocol": "PROTO", "mac": "MAC", "observer.ingress.interface.name": "IN",
-    "observer.egress.interface.name": "OUT", "iptables.ttl": "(?:TTL|HOPLIMIT)", "iptables.id": "ID",
-    "iptables.icmp.type": "TYPE", "iptables.icmp.code": "CODE", "iptables.mark": "MARK",
-}  # fmt: skip
-_MAC = r"^((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}):((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})"
-# Without the sender's, if the receiver's is all that the kernel was given.
-_MAC_ALONE = r"^((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})(?::[0-9A-Fa-f]{2}){0,2}$"
-_DONE: Final = {"A": "accept", "D": "drop", "R": "reject"}
-_REFUSED = r"(?i)drop|block|deny|denied|reject|discard|invalid"
-_PASSED = r"(?i)accept|allow|pass|permit"
+# UniFi's gateways write their name twice, other routers the facility behind it.
+_TWICE: Final = r"^(?P<host>[^\s:\[\]]+) +[^\s:\[\]]+ +(?P<said>[^\s:\[\]%]+(?:\[[0-9]+\])?: .*)$"
 
 
 class IpTables:
@@ -55,70 +37,30 @@ class IpTables:
         return 2 * sum(bool(_LINE.search(line[:2000])) for line in lines) >= len(lines)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
-        """One event per line; a line of the kernel that is no packet is an event with its text."""
+        """One event per line: a packet, or what the program that wrote the line is known to say."""
         clock = syslog.Clock(source)
+        held: programs.Held = {}
         for lines in syslog.records(source):
-            parts = lines["rest"].str.extract_groups(_HEAD).struct.unnest()
-            frame = lines.hstack(parts.with_columns(parts["body"].fill_null(lines["rest"])))
-            packet = frame["body"].str.contains(r"\b(?:IN=\S* OUT=|PROTO=)")
+            frame = netfilter.parted(lines)
+            packet = netfilter.packets(frame)
             strange = frame["@timestamp"].is_null() & frame["app"].is_null() & ~packet
             if strange.any():
                 name_lost(frame.filter(strange), "neither a syslog time nor a packet of netfilter", source)
-                frame = frame.filter(~strange)
+                frame, packet = frame.filter(~strange), packet.filter(~strange)
             if frame.height:
-                yield _events(clock.fill(frame))
+                yield _events(clock.fill(frame), packet, held)
 
 
-def _events(frame: pl.DataFrame) -> pl.DataFrame:
-    body = frame["body"]
-    found = {name: body.str.extract(rf"(?:^|[\s\]]){key}=(\S*)", 1) for name, key in _KEYS.items()}
-    frame = frame.with_columns(value.alias(name) for name, value in found.items())
-    frame = frame.hstack(body.str.extract_groups(_UBIQUITI).struct.unnest())
-    frame = frame.hstack(frame["set"].str.extract_groups(_ZONES).struct.unnest())
-    frame = frame.with_columns(body.str.extract(_PREFIX, 1).str.strip_chars(" ").alias("prefix"))
-    protocol = pl.col("protocol").str.to_lowercase().replace({"icmpv6": "ipv6-icmp"})
-    verdict = pl.col("verdict").replace_strict(_DONE, default=None, return_dtype=pl.String)
-    prefix = pl.when(pl.col("prefix") != "").then(pl.col("prefix").str.to_lowercase())
-    said = pl.coalesce(verdict, pl.col("prefix"))
-    packet = pl.col("protocol").is_not_null()
-    linked = pl.lit("connection")
-    frame = frame.with_columns(
-        connection.transport(protocol).alias("network.transport"),
-        pl.coalesce(verdict, prefix).alias("event.action"),
-        pl.lit(["network"], pl.List(pl.String)).alias("event.category"),
-        pl.when(said.str.contains(_REFUSED))
-        .then(pl.concat_list(pl.lit("denied"), linked))
-        .when(said.str.contains(_PASSED))
-        .then(pl.concat_list(pl.lit("allowed"), linked))
-        .when(pl.col("source.address").is_not_null())
-        .then(pl.concat_list(linked))
-        .alias("event.type"),
-        _mac(2).alias("source.mac"),
-        pl.coalesce(_mac(1), _mac(1, _MAC_ALONE)).alias("destination.mac"),
-        pl.col("set").alias("rule.name"),
-        pl.col("rule").alias("rule.id"),
-        pl.col("from").alias("observer.ingress.zone"),
-        pl.col("to").alias("observer.egress.zone"),
-        pl.col("app").alias("log.syslog.appname"),
-        pl.col("host").alias("observer.name"),
-        pl.col("host").alias("host.name"),
-        pl.col("host").alias("host.hostname"),
-        pl.when(packet).then(0).cast(pl.Int64).alias("form"),
-    )
-    settled = message_forms.settled(
-        frame,
-        "iptables",
-        event_dataset="iptables.log",
-        observer_vendor="Linux",
-        observer_product="netfilter",
-        observer_type="firewall",
-    )
-    return connection.described(settled, ("iptables.icmp.type", "iptables.icmp.code"))
-
-
-def _mac(number: int, form: str = _MAC) -> pl.Expr:
-    """The receiver's (1) or sender's (2) address of the Ethernet header, as RFC 7042 writes it."""
-    return pl.col("mac").str.extract(form, number).str.to_uppercase().str.replace_all(":", "-", literal=True)
+def _events(frame: pl.DataFrame, packet: pl.Series, held: programs.Held) -> pl.DataFrame:
+    if packet.all():
+        return netfilter.events(frame)
+    other = frame.filter(~packet).drop("host", "app", "pid", "body")
+    twice = other["rest"].str.extract_groups(_TWICE).struct.unnest()
+    once = pl.coalesce(pl.concat_str(twice["host"], pl.lit(" "), twice["said"]), "rest")
+    parts = [unix_syslog.events(unix_syslog.parted(other.with_columns(once.alias("rest"))), held)]
+    if packet.any():
+        parts.append(netfilter.events(frame.filter(packet)))
+    return pl.concat(parts, how="diagonal_relaxed").sort("log.offset")
 
 
 SENSOR: Final = IpTables()

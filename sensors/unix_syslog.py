@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, linux_auth, syslog
+from sensors import ecs, framing, linux_auth, netfilter, syslog
 from sensors.application_logins import programs
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def parted(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def events(frame: pl.DataFrame, held: programs.Held) -> pl.DataFrame:
-    """Records as ECS: of login programs and applications as their sensors have them, of others the header.
+    """Records as ECS: as their sensors have them, of programs that have none the header.
 
     Args:
         frame: a batch of records.
         held: what the batches before it said of applications' sessions.
     """
-    return programs.split(frame, linux_auth.known(frame), _unmixed, held)
+    return netfilter.split(frame, lambda rest: programs.split(rest, linux_auth.known(rest), _unmixed, held))
 
 
 def _unmixed(frame: pl.DataFrame) -> pl.DataFrame:

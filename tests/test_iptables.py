@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from text_sensors import SAMPLES, accounted, broken_lines, events, sample_lines
 
@@ -34,15 +35,41 @@ def test_packets() -> None:
         (None, None),
         (None, None),
         ("drop_input", "denied"),
+        ("ssh_login", "info"),
+        ("ssh_login", "info"),
+        (None, None),
     ]
     assert rows[2]["network.bytes"] == 76
     assert (rows[4]["rule.name"], rows[4]["rule.id"]) == ("wan-local", "default")
     assert (rows[4]["observer.ingress.zone"], rows[4]["network.iana_number"]) == ("wan", "1")
     assert (rows[5]["source.ip"], rows[5]["network.transport"]) == ("2001:db8::1", "ipv6-icmp")
     assert (rows[6]["source.port"], rows[6]["host.name"]) == (59344, "gw1")
-    assert "event.original" in rows[7]
+    assert (rows[7]["process.name"], rows[7].get("event.category")) == ("kernel", None)
     assert (rows[8]["observer.name"], rows[8]["destination.mac"]) == ("udm", "01-00-5E-00-00-01")
     assert "source.mac" not in rows[8]
+
+
+def test_what_other_programs_wrote_between_the_packets() -> None:
+    rows = events(SENSOR, KERNEL)
+    login, quoted, session = (row for row in rows if row.get("process.pid"))
+    assert (login["user.name"], login["source.ip"], login["event.outcome"]) == (
+        "root", "203.0.113.7", "failure",
+    )  # fmt: skip
+    assert (login["host.name"], login["event.dataset"]) == ("udm", "system.auth")
+    assert (quoted["source.ip"], quoted["process.name"]) == ("203.0.113.7", "sshd")
+    assert (session["process.name"], session["message"]) == ("systemd", "Started Session 5 of user anna.")
+
+
+@pytest.mark.parametrize("folder", ["linux", "unix_syslog"])
+def test_packets_in_the_files_of_others(folder: str) -> None:
+    path = SAMPLES / folder / ("auth.log" if folder == "linux" else "applications.log")
+    first = KERNEL.splitlines()[2]
+    text = "\n".join([*path.read_text("utf-8").splitlines()[:8], first, ""])
+    (one,) = claims(text.encode(), path.name)
+    row = events(one, text)[-1]
+    assert one.name != "iptables"
+    assert (row["source.ip"], row["event.action"]) == ("203.0.113.10", "ufw block")
+    assert row["event.dataset"] == "iptables.log"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
+from sensors import ecs, framing, netfilter, syslog
 from sensors.application_logins import programs as application_programs
 from sensors.linux_auth.columns import derived
 from sensors.linux_auth.forms import forms, programs
@@ -77,7 +77,9 @@ class LinuxAuth:
                 frame = frame.filter(~strange)
             if frame.height:
                 filled = clock.fill(frame)
-                yield application_programs.split(filled, known(filled), events, held)
+                yield netfilter.split(
+                    filled, lambda rest: application_programs.split(rest, known(rest), events, held)
+                )
 
 
 def known(frame: pl.DataFrame) -> pl.Series:
