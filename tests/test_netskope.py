@@ -93,3 +93,8 @@ def test_log_streaming_writes_the_same_as_csv(source: MakeSource) -> None:
         ("block", "203.0.113.20", None, "a=1,2", 3),
     ]
     assert [unread.line for unread in made.unread] == [4]
+
+
+def test_what_an_alert_warns_of_is_kept(source: MakeSource) -> None:
+    rows = events(netskope.SENSOR, source(SAMPLE.read_bytes()))
+    assert frame_of(rows[1:2], "threat.indicator.file.hash.md5") == [("0cc175b9c0f1b6a831c399e269772661",)]
