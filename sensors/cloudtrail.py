@@ -15,8 +15,9 @@ import polars as pl
 
 from sensors import json_table
 from sensors.audit_records import told_by
+from sensors.distinct import by_value
 from sensors.ecs import is_ip, related
-from sensors.json_table import integer, mapped, text, texts, time
+from sensors.json_table import integer, mapped, member, text, texts, time
 from sensors.mapping import mail_domain, only
 
 if TYPE_CHECKING:
@@ -191,23 +192,14 @@ def _fits(record: dict[str, object]) -> bool:
 
 def _events(frame: pl.DataFrame) -> pl.DataFrame:
     """CloudTrail records, shredded, as ECS."""
-    arn = text(frame, "userIdentity.arn")
-    session = pl.when(text(frame, "userIdentity.type").is_in(["AssumedRole", "FederatedUser"])).then(
-        text(frame, "userIdentity.principalId").str.extract(r":(.+)$", 1)
+    told = frame.with_columns(_who(frame)).with_columns(
+        pl.coalesce(by_value(pl.col(name), _mail) for name in ("~session", "~name")).alias("~mail")
     )
-    root = pl.when(text(frame, "userIdentity.type") == "Root").then(pl.lit("root"))
-    name = pl.coalesce(
-        text(frame, *_NAME), arn.str.extract(r":user/(?:[^/]+/)*([^/]+)$", 1),
-        text(frame, "additionalEventData.UserName"), root,
-    )  # fmt: skip
-    mail = pl.coalesce(value.str.extract(r"^([^@\s]+@[^@\s]+\.[^@\s]+)$", 1) for value in (session, name))
-    call = (
-        text(frame, "eventSource").fill_null("").str.extract(r"^([^.]*)", 1) + ":" + text(frame, "eventName")
-    )
+    name, mail, call = pl.col("~name"), pl.col("~mail"), pl.col("~call")
     address = text(frame, "sourceIPAddress")
     ip = pl.when(is_ip(address)).then(address)
     tls = text(frame, "tlsDetails.tlsVersion")
-    events = frame.select(
+    events = told.select(
         "log.offset",
         "log.file.line",
         time(frame, "eventTime", "digestEndTime").alias("@timestamp"),
@@ -225,7 +217,7 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         mail.alias("user.email"),
         mail.alias("source.user.email"),
         mail_domain(mail).alias("user.domain"),
-        session.alias("aws.cloudtrail.user_identity.session_name"),
+        pl.col("~session").alias("aws.cloudtrail.user_identity.session_name"),
         ip.alias("source.ip"),
         tls.str.extract(r"v([\d.]+)$", 1).alias("tls.version"),
         tls.str.extract(r"^([A-Za-z]+)v", 1).str.to_lowercase().alias("tls.version_protocol"),
@@ -239,13 +231,32 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
     ).drop("~named")
 
 
+def _who(frame: pl.DataFrame) -> list[pl.Expr]:
+    """The call, the session that made it, and in whose name."""
+    session = pl.when(text(frame, "userIdentity.type").is_in(["AssumedRole", "FederatedUser"])).then(
+        by_value(text(frame, "userIdentity.principalId"), lambda one: one.str.extract(r":(.+)$", 1))
+    )
+    arn = text(frame, "userIdentity.arn")
+    root = pl.when(text(frame, "userIdentity.type") == "Root").then(pl.lit("root"))
+    name = pl.coalesce(
+        text(frame, *_NAME), by_value(arn, lambda one: one.str.extract(r":user/(?:[^/]+/)*([^/]+)$", 1)),
+        text(frame, "additionalEventData.UserName"), root,
+    )  # fmt: skip
+    service = by_value(text(frame, "eventSource").fill_null(""), lambda one: one.str.extract(r"^([^.]*)", 1))
+    call = service + ":" + text(frame, "eventName")
+    return [session.alias("~session"), name.alias("~name"), call.alias("~call")]
+
+
+def _mail(name: pl.Expr) -> pl.Expr:
+    return name.str.extract(r"^([^@\s]+@[^@\s]+\.[^@\s]+)$", 1)
+
+
 def _whole(frame: pl.DataFrame, path: str) -> pl.Expr:
     """What is at `path` as JSON text; only records that have something there are looked through."""
     leaves = [pl.col(name).is_not_null() for name in frame.columns if name.startswith(f"{path}.")]
     if not leaves:
         return text(frame, path)
-    cut = pl.when(pl.any_horizontal(leaves)).then("text").str.json_path_match(f"$['{path}']")
-    return pl.coalesce(text(frame, path), cut)
+    return pl.coalesce(text(frame, path), member(pl.when(pl.any_horizontal(leaves)).then("text"), path))
 
 
 def _outcome(frame: pl.DataFrame) -> pl.Expr:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import iso_times, json_columns, json_scan, json_shred
+from sensors import iso_times, json_columns, json_members, json_scan, json_shred
 from sensors.json_records import FRAME, mostly, peek, records
 from sensors.losses import name_lost
 from sensors.schema import TIME
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
 __all__ = [
-    "FRAME", "integer", "json", "kept", "mapped", "mostly", "number", "objects", "opened", "peek", "records",
-    "table", "text", "texts", "time",
+    "FRAME", "integer", "json", "kept", "mapped", "member", "mostly", "number", "objects", "opened", "peek",
+    "records", "table", "text", "texts", "time",
 ]  # fmt: skip
 
 _COLUMNS: Final = 4_096
@@ -219,11 +219,18 @@ def json(frame: pl.DataFrame, path: str) -> pl.Expr:
     """Whatever is at `path`: an array or object as JSON text, a scalar as text."""
     leaf = text(frame, path)
     if any(name.startswith(f"{path}.") for name in frame.columns):
-        steps = "".join(f"['{step}']" for step in path.split("."))
-        whole = pl.col("text").str.json_path_match(f"${steps}")
+        whole = member(pl.col("text"), path)
         # As in any other batch: what is empty is nothing, also if another record has something there.
         return pl.coalesce(leaf, pl.when(whole != "{}").then(whole)).alias(path)
     return leaf.alias(path)
+
+
+def member(record: pl.Expr, path: str) -> pl.Expr:
+    """The object at `path` of records, which are JSON text, as text; null where there is none."""
+    steps = path.split(".")
+    return record.map_batches(
+        lambda column: json_members.objects(column, steps), return_dtype=pl.String, is_elementwise=True
+    )
 
 
 def _present(frame: pl.DataFrame, path: str) -> list[str]:
