@@ -439,6 +439,7 @@ def test_a_vpn_session_of_windows_says_who_how_long_and_how_much(
     assert {name: row.get(name) for name in wanted} == wanted
     lent = remote("RemoteAccess", 20274, *domain, *ids, "CORP\\ana", "VPN2-1", "10.60.8.21")
     assert (lent["source.nat.ip"], lent["user.name"]) == ("10.60.8.21", "ana")
+    assert row.get("session.id") == lent.get("session.id") == (None if ids == ("NA",) else ids[0].lower())
 
 
 def test_a_remote_access_event_of_too_few_parameters_is_an_event() -> None:

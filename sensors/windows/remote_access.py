@@ -25,7 +25,7 @@ _LENT: Final = r"(?i)tunnelipaddress\s*=\s*([0-9a-f.:]+)"
 
 
 def unpacked(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds `_ras1`, `_ras2`… (a server's parameters after the ids), durations, what a client's texts say."""
+    """Adds `_ras0` (a server's connection), `_ras1`… (what follows its id), durations, clients' texts."""
     groups = tables().groups
     there = frozenset(frame["_group"].unique())
     if groups["ras_server"] in there and f"{EVENT_DATA}param1" in frame.columns:
@@ -45,10 +45,13 @@ def _numbered(frame: pl.DataFrame, group: int) -> pl.DataFrame:
     nothing = pl.Series([None], dtype=pl.String)
     columns = [nothing.extend_constant(None, frame.height - 1) if one is None else one for one in params]
     routed = columns[1].str.contains(_ID).fill_null(value=False)  # the id of the connection is the second
-    return frame.with_columns(
+    connection = columns[0].zip_with(~routed, columns[1])
+    named = ~bare & connection.str.starts_with("{").fill_null(value=False)
+    told = [
         columns[at].zip_with(bare, columns[at + 1].zip_with(~routed, columns[at + 2])).alias(f"_ras{at + 1}")
         for at in range(_AFTER)
-    )
+    ]
+    return frame.with_columns(connection.set(~named, None).alias("_ras0"), *told)
 
 
 def _lasted(frame: pl.DataFrame, group: int) -> pl.DataFrame:
