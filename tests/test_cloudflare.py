@@ -98,3 +98,11 @@ def test_broken_input_never_stops_and_never_vanishes(source: MakeSource, data: s
     lines = SAMPLE.read_bytes().splitlines(keepends=True)
     few = b"".join(data.draw(st.lists(st.sampled_from(lines), min_size=1, max_size=3)))
     assert accounted(cloudflare.SENSOR, source(data.draw(broken(few))))
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(0, "success"), (3, "failure")])
+def test_a_query_of_the_gateway_ended_as_its_code_says(source: MakeSource, code: int, outcome: str) -> None:
+    record = json.loads(SAMPLE.read_bytes().splitlines()[10])
+    record |= {"RCode": code, "ResolverDecision": "allowedOnNoPolicyMatch"}
+    rows = events(cloudflare.SENSOR, source(json.dumps(record)))
+    assert frame_of(rows, "event.outcome", "dns.response_code") == [(outcome, str(code))]
