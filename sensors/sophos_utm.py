@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, key_value, syslog, zones
+from sensors import connection, ecs, framing, key_value, linux_auth, syslog, zones
 from sensors.losses import name_lost
 from sensors.mapping import first_rule
 from sensors.schema import TIME
@@ -75,10 +75,15 @@ _SEVERITIES: Final = {
     "debug": 7,
 }  # fmt: skip
 # By the name of the process: what the log is of, if the line does not say so itself.
+_REFUSAL: Final = 400  # status codes from here
+_LOGINS: Final = ("sshd", "login", "su", "sudo")  # in the words that they have on any Linux
 _PROVIDERS: Final = {"dhcpd": "dhcp", "named": "dns", "httpproxy": "http", "ulogd": "packetfilter"}
 # "provider|action|what happened", in small letters.
 _CATEGORIES: Final = {
     r"^http\|": ("web",),
+    r"^reverseproxy\|waf\|": ("web", "intrusion_detection"),
+    r"^reverseproxy\|[^|]+\|": ("web",),
+    r"^confd\|.*\|object (?:created|changed|deleted)": ("configuration",),
     r"^auth\|": ("authentication",),
     r"^vpn\|.*\|connection (?:started|terminated)": ("network", "session"),
     r"^ips\|": ("intrusion_detection", "network"),
@@ -86,6 +91,11 @@ _CATEGORIES: Final = {
     r"^(?:packetfilter|dns|dhcp|vpn|afc)\|": ("network",),
 }
 _TYPES: Final = {
+    r"^reverseproxy\|request\|": ("access",),
+    r"^reverseproxy\|[^|]+\|": ("access", "denied"),
+    r"^confd\|.*\|object created": ("creation",),
+    r"^confd\|.*\|object changed": ("change",),
+    r"^confd\|.*\|object deleted": ("deletion",),
     r"^packetfilter\|(?:accept|log)": ("info", "allowed"),
     r"^(?:packetfilter|ips|afc)\|(?:drop|reject|block)": ("info", "denied"),
     r"^(?:dhcp|dns)\|": ("info", "connection", "protocol"),
@@ -96,6 +106,7 @@ _TYPES: Final = {
     r"": ("info",),
 }
 _OUTCOMES: Final = {
+    r"^confd\|.*\|object (?:created|changed|deleted)": "success",
     r"^auth\|.*(?:fail|denied|locked)": "failure",
     r"^auth\|.*success": "success",
     r"^vpn\|.*\|connection (?:started|terminated)": "success",
@@ -126,9 +137,19 @@ class SophosUTM:
                 name_lost(frame.filter(strange), "not a line of Sophos UTM's log", source)
                 frame = frame.filter(~strange)
             if frame.height:
-                pairs = key_value.table(frame["body"], sorted(names), nothing=("",))
-                frame = frame.hstack(pairs.rename(lambda key: f"kv.{key}"))
-                yield ecs.only(_mapped(clock.fill(_timed(frame, source))), "sophos")
+                yield _events(clock.fill(_timed(frame, source)), sorted(names))
+
+
+def _events(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    logins = frame["app"].is_in(_LOGINS) & linux_auth.known(frame)
+    own = frame.filter(~logins) if logins.any() else frame
+    pairs = key_value.table(own["body"], names, nothing=("",)).rename(lambda key: f"kv.{key}")
+    mapped = ecs.only(_mapped(own.hstack(pairs)), "sophos")
+    if not logins.any():
+        return mapped
+    said = frame.filter(logins).with_columns(pl.lit(None, pl.String).alias("msgid"))
+    parts = [mapped, linux_auth.events(said)]
+    return pl.concat(parts, how="diagonal_relaxed").sort("log.offset")
 
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +181,7 @@ def _value(frame: pl.DataFrame, *keys: str) -> pl.Expr:
 def _mapped(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         *syslog.common(frame),
-        *(_value(frame, *keys).alias(name) for name, keys in _COLUMNS.items()),
+        *(_value(frame, *keys).replace({"-": None}).alias(name) for name, keys in _COLUMNS.items()),
         *(_value(frame, *keys).cast(pl.Int64, strict=False).alias(name) for name, keys in _NUMBERS.items()),
         *(
             pl.col(f"kv.{key}").alias(f"sophos.utm.{key.replace('-', '_')}")
@@ -250,7 +271,9 @@ def _services(frame: pl.DataFrame) -> pl.DataFrame:
             .otherwise(word)
         ),
     )
-    said = pl.when(plain & pl.col("service").is_null()).then("body")
+    # Why: `…via eth0: network 10.20.31.0/24: no free leases`.
+    why = pl.when(pl.col("service").str.starts_with("dhcp")).then(body.str.extract(r" via [^\s:]+: (.+)$", 1))
+    said = pl.when(plain & pl.col("service").is_null()).then("body").otherwise(why)
     return frame.with_columns(
         pl.coalesce("message", said).alias("message"),
         pl.when(provider.is_in(["dhcp", "dns", "http"])).then(provider).alias("network.protocol"),
@@ -264,8 +287,14 @@ def _meaning(frame: pl.DataFrame) -> pl.DataFrame:
     )
     level = _value(frame, "severity")
     told = pl.coalesce(_value(frame, "event"), _value(frame, "name"))
+    # The web application firewall says no action: a request that it refused has the reason.
+    refused = pl.when((reason != "-") & (pl.col("http.response.status_code") >= _REFUSAL)).then(reason)
+    waf = pl.when((pl.col("event.provider") == "reverseproxy") & pl.col("http.request.method").is_not_null())
     key = pl.concat_str(
-        "event.provider", action.fill_null(""), told.fill_null(pl.col("body")), separator="|"
+        "event.provider",
+        pl.coalesce(waf.then(pl.coalesce(refused, pl.lit("request"))), action, pl.lit("")),
+        told.fill_null(pl.col("body")),
+        separator="|",
     ).str.to_lowercase()
     frame = frame.with_columns(key=key)
     return frame.with_columns(

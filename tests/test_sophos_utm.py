@@ -52,9 +52,26 @@ def test_services_speak_in_words() -> None:
 
 
 def test_a_line_in_words_is_an_event_with_its_message() -> None:
-    row = events(SENSOR, OWN[-1])[0]
+    row = events(SENSOR, next(line for line in OWN if "ntpd" in line))[0]
     assert row["message"] == "a line in words that no manual names"
     assert row["process.name"] == "ntpd"
+
+
+def test_requests_refused_logins_to_its_shell_and_changes_of_its_settings() -> None:
+    rows = events(SENSOR, "\n".join(OWN[-4:]))
+    waf, failed, deleted, accepted = rows
+    assert (waf["event.category"], waf["event.type"]) == (
+        ["web", "intrusion_detection"],
+        ["access", "denied"],
+    )
+    assert "http.request.referrer" not in waf
+    assert (failed["user.name"], failed["source.ip"], failed["event.outcome"]) == (
+        "root", "203.0.113.9", "failure",
+    )  # fmt: skip
+    assert (deleted["event.category"], deleted["event.type"]) == (["configuration"], ["deletion"])
+    assert (accepted["event.dataset"], accepted["molehunt.guess"]) == ("system.auth", ["zone"])
+    line = OWN[-4].replace('reason="waf"', 'reason="-"').replace("403", "200")
+    assert events(SENSOR, line)[0]["event.type"] == ["access"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
