@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from sensors import framing, json_columns, json_scan, json_shred
+from sensors import framing, json_columns, json_pages, json_scan, json_shred
 from sensors.json_cut import PAGE, Cutter, after_page_opens
 
 if TYPE_CHECKING:
@@ -189,13 +189,7 @@ def _unwrapped(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
 
 def _open_pages(frame: pl.DataFrame, source: Source | None) -> pl.DataFrame:
     """The same records, with rows that hold several taken apart: pages, arrays, objects without line ends."""
-    text = pl.col("text")
-    several = frame.select(
-        text.str.contains(PAGE)
-        | text.str.contains("}{", literal=True)
-        | text.str.starts_with("[")
-        | text.str.ends_with(",")
-    ).to_series()
+    several = json_pages.several(frame["text"])
     while several.any():
         numbered = frame.with_row_index("row")
         parts = [numbered.filter(~several)]

@@ -276,7 +276,7 @@ def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[
     """For each leaf the number of its column (-1: none), the columns' names, how many leaves have none."""
     numbers: dict[str, int] = {}
     of_path = np.array([numbers.setdefault(name, len(numbers)) for name in names])
-    counts = np.bincount(of_path[leaves[:, json_shred.PATH]], minlength=len(numbers))
+    counts = json_shred.counted(leaves, of_path, len(numbers))
     limit = min(_COLUMNS, _CELLS // max(height, 1))
     kept = np.flatnonzero(counts)
     if len(kept) > limit:
@@ -284,8 +284,8 @@ def _columns(leaves: Array, names: list[str], height: int) -> tuple[Array, list[
     place = np.full(len(numbers), -1)
     place[kept] = np.arange(len(kept))
     listed = list(numbers)
-    columns = place[of_path[leaves[:, json_shred.PATH]]]
-    return columns, [listed[number] for number in kept], int((columns < 0).sum())
+    columns = json_shred.placed(leaves, place[of_path])
+    return columns, [listed[number] for number in kept], int(counts.sum() - counts[kept].sum())
 
 
 def _texts(column: pl.Series) -> pl.Series:

@@ -61,6 +61,7 @@ string_marks: Final = _marks(b'"\\\n\0')  # what a JSON string does not simply g
 line_marks: Final = _marks(b"\n")
 colon_marks: Final = _marks(b":")
 nul_marks: Final = _marks(b"\0")
+page_marks: Final = _marks(b"}[")  # where one record may follow another, or an array of them begin
 
 # The eight bytes at an address as a number, the first one the lowest; the byte at an address.
 load: Final = _operation(types.uint64, types.uintp, lambda builder, address: _loaded(builder, address, _WORD))
