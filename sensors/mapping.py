@@ -36,6 +36,22 @@ def first_rule(value: pl.Expr, rules: Mapping[str, Sequence[str] | str]) -> pl.E
     return by_value(value, chosen, dtype)
 
 
+def first_case(*cases: tuple[pl.Expr | bool, Sequence[str]]) -> pl.Expr:
+    """List(String): the list of the first case that holds; null where none does.
+
+    Each row is given a number first, and then the list of that number: lists are costly to choose from.
+    """
+    lists = pl.Series([list(then) for _, then in cases], dtype=pl.List(pl.String))
+    number = pl.coalesce(
+        pl.when(case).then(pl.lit(number, pl.UInt32)) for number, (case, _) in enumerate(cases)
+    )
+    return number.map_batches(
+        lambda column: lists.gather(column).alias(column.name),
+        return_dtype=pl.List(pl.String),
+        is_elementwise=True,
+    )
+
+
 def flags(words: Mapping[str, pl.Expr]) -> pl.Expr:
     """List(String) of the words whose condition holds, in order."""
     listed = list(words)

@@ -261,18 +261,29 @@ def _joined(source: Source, joint: str) -> Iterator[pl.DataFrame]:
         frame = lines if held is None else pl.concat([held, lines])
         follows = frame["text"].str.contains(r"^[ \t]")
         if follows.any():
-            first = (~follows | (follows & frame["text"].str.len_bytes().gt(_LONG_RECORD))).cum_sum()
-            frame = (
-                frame.group_by(first.alias("record"), maintain_order=True)
-                .agg(pl.col("text").str.join(joint), pl.col("log.offset", "log.file.line").first())
-                .drop("record")
-            )
+            frame = _whole(frame, ~follows | (frame["text"].str.len_bytes() > _LONG_RECORD), joint)
         short = frame["text"].str.len_bytes()[-1] < _LONG_RECORD
         held = frame.tail(1) if short else None
         if frame.height > 1 or not short:
             yield frame.head(-1) if short else frame
     if held is not None:
         yield held
+
+
+def _whole(frame: pl.DataFrame, begins: pl.Series, joint: str) -> pl.DataFrame:
+    """Records of lines, of which those that `begins` tells begin one: only records of several are joined."""
+    first = begins.to_numpy().copy()
+    first[0] = True
+    record = np.cumsum(first) - 1
+    several = np.bincount(record) > 1
+    joined = (
+        frame.select("text", record=pl.Series(record))
+        .filter(pl.Series(several[record]))
+        .group_by("record", maintain_order=True)
+        .agg(pl.col("text").str.join(joint))
+    )
+    heads = frame.filter(pl.Series(first))
+    return heads.with_columns(heads["text"].scatter(joined["record"], joined["text"]))
 
 
 def _headed(frame: pl.DataFrame) -> pl.DataFrame:

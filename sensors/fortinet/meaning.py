@@ -7,8 +7,8 @@ from typing import Final
 import polars as pl
 
 from sensors.fortinet.reading import data, value
+from sensors.mapping import first_case
 
-_LIST: Final = pl.List(pl.String)
 _BLOCKED: Final = "^(?:block|blocked|deny|denied|dropped|drop|reset|reset_client|reset_server|quarantine)"
 _PASSED: Final = "^(?:pass|passthrough|allow|accept|exempt|monitor|detected|log-only)"
 _FAILED: Final = "fail|error|denied|deny|timeout|reject|invalid|locked"
@@ -45,11 +45,6 @@ def with_meaning(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _first(*cases: tuple[pl.Expr | bool, list[str]]) -> pl.Expr:
-    """The list of the first case that holds."""
-    return pl.coalesce(pl.when(case).then(pl.lit(then, _LIST)) for case, then in cases)
-
-
 def _by_subtype(place: int) -> list[tuple[pl.Expr, list[str]]]:
     return [(pl.col("subtype") == name, words[place]) for name, words in data()["subtypes"].items()]
 
@@ -59,7 +54,7 @@ def _configured(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _category() -> pl.Expr:
-    return _first(
+    return first_case(
         (~pl.col("is_event"), ["network"]),
         (pl.col("is_vpn") & pl.col("login"), ["network", "authentication"]),
         (pl.col("began") | pl.col("ended"), ["network", "session"]),
@@ -88,7 +83,7 @@ def _type(frame: pl.DataFrame) -> pl.Expr:
         for is_app in (False, True)
         for decided, words in ((0, []), (1, ["allowed"]), (2, ["denied"]))
     ]
-    return _first(
+    return first_case(
         *flows,
         (dns & passed, ["info", "allowed"]),
         (dns & blocked, ["info", "denied"]),

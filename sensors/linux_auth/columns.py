@@ -7,8 +7,8 @@ from typing import Final
 import polars as pl
 
 from sensors import ecs, syslog
+from sensors.mapping import first_case
 
-_LIST: Final = pl.List(pl.String)
 _REFUSED: Final = [
     "Failed",
     "Invalid",
@@ -133,9 +133,6 @@ def _meaning() -> list[pl.Expr]:
     of_user = program.replace_strict(_USER_PROGRAMS, default="change", return_dtype=pl.String)
     of_group = program.replace_strict(_GROUP_PROGRAMS, default="creation", return_dtype=pl.String)
 
-    def lists(*cases: tuple[pl.Expr, list[str]]) -> pl.Expr:
-        return pl.coalesce(*(pl.when(when).then(pl.lit(then, _LIST)) for when, then in cases))
-
     succeeded = accepted | dropbear_in | pam_passed | (su & ~failed_su) | account | changed | opened | closed
     failed = (
         refused
@@ -147,7 +144,7 @@ def _meaning() -> list[pl.Expr]:
         | (account & (event == "failed"))
     )
     return [
-        lists(
+        first_case(
             (accepted | dropbear_in, ["authentication", "session"]),
             (refused | dropbear_out | pam_failed | pam_passed | login_failed | su, ["authentication"]),
             (sudo & pl.col("target").is_not_null(), ["process"]),
@@ -156,7 +153,7 @@ def _meaning() -> list[pl.Expr]:
             (opened | closed, ["session"]),
             (ssh & pl.col("address").is_not_null(), ["network"]),
         ).alias("event.category"),
-        lists(
+        first_case(
             (accepted | refused | dropbear_in | dropbear_out, ["info"]),
             (group_made & (of_group == "creation"), ["group", "creation"]),
             (group_made, ["group", "deletion"]),
@@ -167,7 +164,7 @@ def _meaning() -> list[pl.Expr]:
             (opened, ["start"]),
             (closed, ["end"]),
             (sudo | (kind == "cron"), ["start"]),
-            (pl.lit(value=True), ["info"]),
+            (True, ["info"]),
         ).alias("event.type"),
         pl.when(accepted | refused | dropbear_in | dropbear_out)
         .then(pl.lit("ssh_login"))

@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
+from sensors.mapping import first_case
 from sensors.panos.layout import data, text
 
-_LIST: Final = pl.List(pl.String)
 _SEVERITY: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4, "informational": 5}
 _ALLOWED: Final = "^(?:alert|allow|continue)$"
 _DENIED: Final = "^(?:deny|drop|reset|block|random-drop|sinkhole)"
@@ -48,18 +48,13 @@ def with_meaning(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _first(*cases: tuple[pl.Expr | bool, list[str]]) -> pl.Expr:
-    """The list of the first case that holds."""
-    return pl.coalesce(pl.when(case).then(pl.lit(then, _LIST)) for case, then in cases)
-
-
 def _login() -> pl.Expr:
     return pl.col("is_vpn") & pl.col("eventid").str.contains("auth|prelogin|login|regist")
 
 
 def _category() -> pl.Expr:
     kind = pl.col("type")
-    return _first(
+    return first_case(
         (kind == "THREAT", ["intrusion_detection", "threat", "network"]),
         (_login() | (kind == "AUTHENTICATION"), ["authentication", "network"]),
         (pl.col("is_vpn"), ["network", "session"]),
@@ -76,7 +71,7 @@ def _type() -> pl.Expr:
     allowed, denied = pl.col("did").str.contains(_ALLOWED), pl.col("did").str.contains(_DENIED)
     begins = vpn & event.str.contains("connected$|setup-ipsec|setup-ssl|-regist-succ")
     ends = vpn & event.str.contains("logout|disconnect|config-release|inactiv")
-    return _first(
+    return first_case(
         *(
             (flow & (sub == phase) & verdict, [word, phase, "connection"])
             for phase in ("start", "end")
