@@ -387,7 +387,7 @@ CARRIERS: Final[Sequence[Carrier]] = (
     Carrier("a field of JSON records", _in_json),
     Carrier("a field of a CSV", _in_csv),
     Carrier("the lines of a container runtime", _in_cri),
-    Carrier("syslog that a relay passed on", _relayed),
+    Carrier("syslog that a relay passed on", _relayed, certain=False),
     Carrier("syslog, after the sender", _after_header, certain=False),
     Carrier("syslog, after the program", _after_program, certain=False),
 )
