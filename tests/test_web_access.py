@@ -64,7 +64,7 @@ def test_broken_records_never_stop_and_never_vanish(content: bytes) -> None:
 
 
 def test_rarer_parts_of_lines() -> None:
-    timed, behind, secured, through, connect, nobody = events(SENSOR, "\n".join(LINES[-6:]))
+    timed, behind, secured, through, connect, nobody = events(SENSOR, "\n".join(LINES[-10:-4]))
     assert (timed["user_agent.original"], timed["destination.port"]) == ("curl/8.9", 443)
     assert (behind["source.ip"], behind["client.ip"]) == ("10.20.0.7", "203.0.113.32")
     assert (secured["tls.client.server_name"], secured["tls.version"]) == ("www.docs.example", "1.2")
@@ -72,3 +72,15 @@ def test_rarer_parts_of_lines() -> None:
     assert (connect["destination.port"], connect["event.category"]) == (443, ["web", "network"])
     assert str(connect["@timestamp"])[5:19] == "10-05 14:21:04"
     assert ("source.ip" in nobody, nobody["event.outcome"]) == (False, "failure")
+
+
+def test_every_kind_of_amazon_balancer() -> None:
+    bare, waited, application, network = events(SENSOR, "\n".join(LINES[-4:]))
+    assert (bare["event.category"], bare["source.bytes"], bare["destination.bytes"]) == (["network"], 82, 305)
+    assert not {"url.original", "http.request.method", "http.request.bytes"} & set(bare)
+    assert (waited["event.category"], waited["http.response.status_code"]) == (["web"], 504)
+    assert str(application["event.start"])[11:23] == "08:10:02.364"
+    assert application["trace.id"] == "Root=1-58337262-36d228ad5d99923122bbe354"
+    assert (application["destination.domain"], application["cloud.provider"]) == ("www.corp.example", "aws")
+    assert (network["tls.version"], network["destination.domain"]) == ("1.2", "vpn.corp.example")
+    assert str(network["event.start"])[11:19] == "08:10:03"

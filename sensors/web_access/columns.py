@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PARTS: Final = (
     "agent", "backend", "bytes", "bytes_in", "bucket", "cache", "cipher", "city", "client", "country",
-    "date", "egress",
+    "created", "date", "egress",
     "error", "errordate", "form", "forwarded", "forwarded_list", "frontend", "host", "id", "ingress",
     "iso", "key", "level", "local", "localport", "localdate", "message", "method", "mode", "module", "ms",
     "name", "nanoseconds",
@@ -25,6 +25,9 @@ _PARTS: Final = (
     "tls", "tls_name", "t1", "t2", "t3", "upstream", "upstream_status", "url", "user",
 )  # fmt: skip
 _REQUEST: Final = r"^(?P<rmethod>[A-Za-z_-]+) (?P<rurl>.*?)(?: (?P<rprotocol>HTTPS?/[0-9.]+|HTTP/\S+|-))?$"
+# What Amazon's balancers write for the request of a connection that none came by.
+_NOTHING: Final = r"^- - - ?$"
+_NO_PATH: Final = r"^(\w+://[^/]+:\d+)-$"
 # What nginx appends to its messages, and what Apache says of people.
 _SAID: Final = {
     "client": r"client:? (\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::\d+)?|unix:)",
@@ -39,6 +42,7 @@ _SAID: Final = {
 _DATASETS: Final = {
     "haproxy.http": "haproxy.log", "haproxy.tcp": "haproxy.log", "haproxy.error": "haproxy.log",
     "haproxy.connect": "haproxy.log", "apache.ssl_request": "apache.access",
+    "aws.elb_tls": "aws.elb_logs",
 }  # fmt: skip
 _PRIVATE: Final = r"^(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|f[cd]|fe80|::1$|[^0-9a-fA-F:.])"
 _REFUSED_FROM: Final = 400
@@ -56,13 +60,14 @@ def events(frame: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFr
     frame = frame.with_columns(
         pl.when(~pl.col(name).is_in(["", "-"])).then(name).alias(name) for name in _PARTS if name != "form"
     )
+    frame = frame.with_columns(pl.col("request").str.replace(_NOTHING, ""))
     parts = frame["request"].str.extract_groups(_REQUEST).struct.unnest()
     frame = (
         frame.hstack(parts)
         .with_columns(_client().alias("~client"))
         .with_columns(
-            pl.coalesce("method", "rmethod").alias("method"),
-            pl.coalesce("url", "rurl").alias("url.original"),
+            pl.coalesce("method", pl.when(pl.col("rmethod") != "-").then("rmethod")).alias("method"),
+            pl.coalesce("url", pl.col("rurl").str.replace(_NO_PATH, "$1")).alias("url.original"),
             pl.coalesce("protocol", "rprotocol").str.extract(r"HTTPS?/(.+)$", 1).alias("http.version"),
             *_ends(),
             _dataset(source),
@@ -92,10 +97,16 @@ def _moment(frame: pl.DataFrame, source: Source) -> pl.Expr:
         pl.col("errordate").str.to_datetime("%a %b %d %H:%M:%S%.f %Y", strict=False, time_unit="us"),
         pl.col("slashed").str.to_datetime("%Y/%m/%d %H:%M:%S", strict=False, time_unit="us"),
     )
-    iso = pl.col("iso").str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
+    iso = _universal("iso")
     given = [pl.col("moment")] if "moment" in frame.columns else []
     placed = zones.utc(local, source.zone)
     return pl.coalesce(zoned, iso, *given, placed).dt.cast_time_unit("us").alias("@timestamp")
+
+
+def _universal(part: str) -> pl.Expr:
+    """A time of ISO 8601, of UTC where it names no zone."""
+    zoned = pl.col(part).str.replace(r"(\d)$", "${1}Z")
+    return zoned.str.to_datetime("%+", strict=False, time_unit="us", time_zone="UTC")
 
 
 def _said() -> list[pl.Expr]:
@@ -130,7 +141,7 @@ def _ends() -> list[pl.Expr]:
         "listen", pl.col("upstream").str.replace(r"^\w+://", ""), "local", pl.col("host")
     ).str.extract(r"^([^/]+)", 1)  # fmt: skip
     ip = address(to)
-    named = pl.col("form").str.starts_with("haproxy") & pl.col("tls_name").is_not_null()
+    named = pl.col("form").str.contains("^(?:haproxy|aws.elb)") & pl.col("tls_name").is_not_null()
     site = pl.coalesce(pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1), pl.when(named).then("tls_name"))
     port = pl.coalesce(
         "port", pl.coalesce("peer", "client").str.extract(r"^(?:\[[^\]]*\]|[0-9.]+):(\d+)$", 1)
@@ -181,12 +192,14 @@ def _request() -> list[pl.Expr]:
     known = pl.coalesce("status", pl.when(form == "nginx_proxy_manager.access").then("upstream_status"))
     status = known.cast(pl.Int64, strict=False)
     error = form.str.ends_with(".error")
-    web = ~form.is_in(["haproxy.tcp", "haproxy.error", "haproxy.connect"])
-    balanced = form == "aws.elb_logs"
+    balanced = form.is_in(["aws.elb_logs", "aws.elb_tls"])
+    web = ~form.is_in(["haproxy.tcp", "haproxy.error", "haproxy.connect"]) & ~(balanced & status.is_null())
+    received = pl.col("bytes_in").cast(pl.Int64, strict=False)
     failed = pl.col("message").str.contains(r"(?i)fail|not found|denied|mismatch|not supported")
     size = pl.col("bytes").cast(pl.Int64, strict=False)
     site = pl.col("host").str.extract(r"^(\[[^\]]+\]|[^:]+)", 1)
     elapsed = _elapsed()
+    began = pl.col("@timestamp") - pl.duration(microseconds=elapsed // 1000)
     return [
         pl.lit("event").alias("event.kind"),
         pl.when(web).then(pl.lit(["web"], _LISTS))
@@ -202,13 +215,13 @@ def _request() -> list[pl.Expr]:
         .when(failed).then(pl.lit("failure")).alias("event.outcome"),
         elapsed.alias("event.duration"),
         pl.when(balanced).then("@timestamp").alias("event.end"),
-        pl.when(balanced).then(pl.col("@timestamp") - pl.duration(microseconds=elapsed // 1000))
-        .alias("event.start"),
+        pl.when(balanced).then(pl.coalesce(_universal("created"), began)).alias("event.start"),
         status.alias("http.response.status_code"),
         pl.when(form == "haproxy.http").then(size).alias("http.response.bytes"),
         pl.when(web).then(size).alias("http.response.body.bytes"),
-        pl.when(~web).then(size).alias("source.bytes"),
-        pl.col("bytes_in").cast(pl.Int64, strict=False).alias("http.request.bytes"),
+        pl.when(~web).then(pl.when(balanced).then(received).otherwise(size)).alias("source.bytes"),
+        pl.when(~web & balanced).then(size).alias("destination.bytes"),
+        pl.when(web).then(received).alias("http.request.bytes"),
         pl.col("method").alias("http.request.method"),
         pl.col("referrer").alias("http.request.referrer"),
         pl.col("agent").str.replace_all('\\"', '"', literal=True).alias("user_agent.original"),
@@ -252,13 +265,17 @@ def _server() -> list[pl.Expr]:
         pl.coalesce("destination.ip", address(back)).alias("destination.ip"),
         pl.coalesce("destination.address", back.str.extract("^([^/]+)", 1)).alias("destination.address"),
         pl.coalesce("destination.port", port).alias("destination.port"),
-        pl.when(product.is_in(["traefik", "haproxy"])).then(pl.lit("tcp")).alias("network.transport"),
+        pl.when(product.is_in(["traefik", "haproxy"]) | (pl.col("form") == "aws.elb_tls")).then(pl.lit("tcp"))
+        .alias("network.transport"),
+        pl.when(pl.col("form") == "aws.elb_logs").then("id").alias("trace.id"),
+        pl.when(product == "aws").then(pl.lit("aws")).alias("cloud.provider"),
         vendor.alias("observer.vendor"),
         vendor.str.to_lowercase().alias("observer.product"),
         pl.when(vendor.is_not_null()).then(pl.lit("proxy")).alias("observer.type"),
         pl.col("ingress").alias("observer.ingress.interface.name"),
         pl.col("egress").alias("observer.egress.interface.name"),
-        pl.col("tls").str.extract(r"v([0-9.]+)$", 1).alias("tls.version"),
+        pl.col("tls").str.extract(r"v([0-9.]+)$", 1).str.replace(r"^(\d)(\d)$", "${1}.${2}")
+        .alias("tls.version"),
         pl.col("cipher").alias("tls.cipher"),
         pl.col("tls_name").alias("tls.client.server_name"),
         pl.col("level").alias("log.level"),
