@@ -287,6 +287,46 @@ def test_packs_of_rules_over_several_batches(
         assert found == plainly
 
 
+OVERLAPPING = st.lists(
+    st.tuples(*[st.none() | st.sampled_from(["a", "b", "1"])] * 2, st.none() | st.sampled_from([1, 2])),
+    min_size=1,
+    max_size=6,
+)
+COLUMNS = st.permutations(["a", "b", "copy", "n", "always"]).flatmap(
+    lambda names: st.integers(1, 5).map(lambda count: names[:count])
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(OVERLAPPING, st.lists(COLUMNS, min_size=1, max_size=3), patterns)
+def test_columns_that_say_nothing_new_change_nothing(
+    rows: list[tuple[str | None, str | None, int | None]], fields: list[list[str]], asked: tree.Value
+) -> None:
+    a, b, n = (list(column) for column in zip(*rows, strict=True))
+    columns = {"a": a, "b": b, "copy": a, "n": n, "always": ["a"] * len(rows)}
+    schema = dict.fromkeys(("a", "b", "copy", "always"), pl.String()) | {"n": pl.Int64()}
+    values: list[tuple[tree.Value, ...]] = [(asked,), (tree.Null(),), (tree.Number(1),)]
+    nodes = [tree.Item("s", field("x", *names), some) for names in fields for some in values]
+    agreed(pl.DataFrame(columns, schema=schema), *nodes)
+
+
+@pytest.mark.parametrize(
+    "literal", ["-5", "2.5", "inf", "e+", "2026-07", "t10:", "z", "xyz", "long", "i̇", "i"]
+)
+@pytest.mark.parametrize("others", [(), ("longer than a view holds",), ("xyz", "2.5")])
+def test_keywords_of_any_length_in_columns_of_any_type(literal: str, others: tuple[str, ...]) -> None:
+    frame = pl.DataFrame(
+        {
+            "whole": [-5, 25, None],
+            "fraction": [2.5, float("inf"), 1e300],
+            "when": [datetime(2026, 7, 1, 10, 11, 12), None, datetime(2025, 1, 1)],  # noqa: DTZ001
+            "text": ["xyz", "İ", "a text that is long, longer than a view holds"],
+            "texts": [["x", "xyz"], [], ["Z", None]],
+        }
+    )
+    agreed(frame, item(*map(holds, (literal, *others)), name=None))
+
+
 def test_threads_may_share_a_plan() -> None:
     nodes = [item(holds(f"w{number}")) for number in range(300)]
     frame = pl.DataFrame({"f": [f"xw{number}" for number in range(500)]})

@@ -51,6 +51,18 @@ def test_as_python_would(chunks: list[pl.Series], begin: int, height: int, whole
     check(pl.concat(chunks, rechunk=whole).slice(begin, height))
 
 
+@settings(deadline=None)
+@given(st.lists(CHUNK, min_size=1, max_size=4), st.integers(0, 20))
+def test_short_texts_are_passed_over(chunks: list[pl.Series], least: int) -> None:
+    """None that is long enough, and none beyond ASCII: folded, it may be longer than it is."""
+    column = pl.concat(chunks)
+    found = distinct(column, least)
+    kept = [
+        text for text in numbered(column)[0] if len(text.encode()) >= min(least, 13) or not text.isascii()
+    ]
+    assert [found[place] for place in range(len(found))] == kept
+
+
 def test_tables_grow() -> None:
     check(pl.Series([f"{number:040d}" for number in range(5000)]))
     check(pl.Series([str(number) for number in range(5000)]))

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from analysis.sigma import tree
+from analysis.sigma.collection import no_collection
 from analysis.sigma.fold import fold_values
 from analysis.sigma.matching.asked import Asked, true_of_nothing
 from analysis.sigma.matching.column import Columns
@@ -83,7 +84,8 @@ class Plan:
         if columns not in self._asked:
             items = self._items[columns]
             numbers = np.array([self._numbers[id(item)] for item in items], np.int64)
-            self._asked[columns] = Asked(items), numbers
+            with no_collection():
+                self._asked[columns] = Asked(items), numbers
         return self._asked[columns]
 
     @cached_property

@@ -9,14 +9,13 @@ and no more. `MOLEHUNT_CACHE` names the folder; empty, nothing is kept.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import pickle
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import zstandard
 
+from analysis.sigma.collection import no_collection
 from analysis.sigma.reading.alike import Alike
 from analysis.sigma.reading.documents import SUFFIXES, files_below
 from analysis.sigma.reading.load import Loaded, load
@@ -207,28 +207,13 @@ def _taken(place: Path) -> Loaded | None:
     if head != MARK + hashlib.sha256(data).digest():
         return None
     try:
-        with _no_collection():
+        with no_collection():
             found = _Reader(BytesIO(zstandard.ZstdDecompressor().decompress(data))).load()
     except Exception:  # noqa: BLE001 - whatever a damaged or hostile file does, the rules are read anew
         return None
     with suppress(OSError):
         os.utime(place)  # the packs in use are the last to be thrown away
     return found if isinstance(found, Loaded) else None
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No garbage collection while a hundred thousand records are made, none of them garbage."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        if not gc.get_freeze_count():  # they are old at once: not looked through as what is young is
-            gc.freeze()
-            gc.unfreeze()
-    finally:
-        if on:
-            gc.enable()
 
 
 def _keep(loaded: Loaded, place: Path) -> None:
