@@ -19,6 +19,7 @@ _HEAD = (
     r"^(?:(?P<host>[^\s:\[\]]+) +)?(?:[^\s:\[\]]+ +)?(?P<app>kernel|ulogd)(?:\[(?P<pid>[0-9]+)\])?: *"
     r"(?:\[ *[0-9.]+\] *)?(?P<body>.*)$"
 )
+_UPTIME: Final = r"^ *\[ *[0-9.]+\] *"
 _PACKET: Final = r"\b(?:IN=\S* OUT=|PROTO=)"
 _OTHER: Final = r"^(?:[^\s:\[\]]+ +){0,2}[^\s:\[\]]+\[[0-9]+\]: "
 _SAID: Final = r"\bIN=\S* OUT=\S*(?: |$)"
@@ -63,8 +64,9 @@ def split(frame: pl.DataFrame, otherwise: Callable[[pl.DataFrame], pl.DataFrame]
     packet = kernel & frame["body"].str.contains(_SAID)
     if not packet.any():
         return otherwise(frame)
-    told = frame.filter(packet).drop("host", "app", "pid", "body")
-    parts = [events(parted(told))]
+    told = frame.filter(packet)
+    journal = told.select(name for name in told.columns if name.startswith("system."))
+    parts = [events(told.with_columns(told["body"].str.replace(_UPTIME, ""))).hstack(journal)]
     if not packet.all():
         parts.append(otherwise(frame.filter(~packet)))
     return pl.concat(parts, how="diagonal_relaxed").sort("log.offset")

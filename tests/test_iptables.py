@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from text_sensors import SAMPLES, accounted, broken_lines, events, sample_lines
 
+from sensors import journald
 from sensors.iptables import SENSOR
 from sensors.sensor import claims
 
@@ -70,6 +73,24 @@ def test_packets_in_the_files_of_others(folder: str) -> None:
     assert one.name != "iptables"
     assert (row["source.ip"], row["event.action"]) == ("203.0.113.10", "ufw block")
     assert row["event.dataset"] == "iptables.log"
+
+
+def test_packets_in_the_journal() -> None:
+    packet = KERNEL.splitlines()[2].split("kernel: ")[1]
+    entries = [
+        {"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1791208801000000", "SYSLOG_IDENTIFIER": "kernel"}
+        | {"_HOSTNAME": "gw", "MESSAGE": message, "_TRANSPORT": "kernel", "PRIORITY": "4"}
+        for message in (packet, "IN=eth0 OUT= SRC=192.0.2.4", "device eth0 entered promiscuous mode")
+    ]
+    for text in (
+        "".join(json.dumps(entry) + "\n" for entry in entries),
+        "".join("".join(f"{key}={value}\n" for key, value in entry.items()) + "\n" for entry in entries),
+    ):
+        first, second, third = events(journald.SENSOR, text)
+        assert (first["source.ip"], first["event.action"]) == ("203.0.113.10", "ufw block")
+        assert (first["host.name"], first["system.journald.cursor"]) == ("gw", "s=1")
+        assert second["source.ip"] == "192.0.2.4"
+        assert (third["process.name"], third.get("event.category")) == ("kernel", None)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
