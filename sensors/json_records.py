@@ -121,14 +121,15 @@ def _cut(source: Source) -> Iterator[pl.DataFrame]:
                 offset=offset + start,
                 sample=blob[start : start + 200],
             )
-        frame = _framed(blob, spans, offset, line)
+        newlines = _newlines(blob)
+        frame = _framed(blob, spans, offset, line, newlines)
         if frame.height:
             found = True
             _name_bad_text(frame, blob, spans, source)
             yield frame
         rest = blob[stop:]
         offset += stop
-        line += blob.count(b"\n", 0, stop)
+        line += int(np.searchsorted(newlines, stop))
     said = source.head.strip(_BLANK)
     if said and not found and not source.unread and not _EMPTY.fullmatch(said):
         source.lost("no JSON record in it", line=1, offset=0, sample=said[:200])
@@ -154,10 +155,15 @@ def _with_end(chunks: Iterator[bytes]) -> Iterator[bytes | None]:
     yield None
 
 
-def _framed(blob: bytes, spans: Array, offset: int, line: int) -> pl.DataFrame:
+def _newlines(blob: bytes) -> Array:
+    """Where its line ends stand."""
+    return np.flatnonzero(np.frombuffer(blob, np.uint8) == ord("\n"))
+
+
+def _framed(blob: bytes, spans: Array, offset: int, line: int, newlines: Array | None = None) -> pl.DataFrame:
     """The spans of `blob`, which begins at `offset` and in `line` of its source, as a frame."""
     data = np.frombuffer(blob, np.uint8)
-    newlines = np.flatnonzero(data == ord("\n"))
+    newlines = _newlines(blob) if newlines is None else newlines
     starts = np.ascontiguousarray(spans[:, 0])
     return pl.DataFrame(
         {
