@@ -26,7 +26,7 @@ _RECORD: Final = (
     r"^(?:.{0,120}?\b)?(?:node=(?P<node>\S+) )?type=(?P<type>[A-Z0-9_]+(?:\[[0-9]+\])?) "
     r"msg=audit\((?P<second>[0-9]{9,11})\.(?P<milli>[0-9]{1,6}):(?P<sequence>[0-9]+)\): ?(?P<body>.*)$"
 )
-_LINE: Final = re.compile(r"\btype=[A-Z0-9_]+(?:\[\d+\])? msg=audit\(\d{9,11}\.\d+:\d+\):")
+_LINE: Final = re.compile(r"^[^\"{]*?\btype=[A-Z0-9_]+(?:\[\d+\])? msg=audit\(\d{9,11}\.\d+:\d+\):")
 _HELD: Final = 10_000  # records of one audit event at most
 _SNIFFED: Final = 200
 
@@ -39,7 +39,7 @@ class Auditd:
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the records say it all
         """Whether at least half of the lines are records of the audit system."""
         lines = [line for line in framing.text_head(head).split("\n")[:_SNIFFED] if line.strip()]
-        told = sum(bool(_LINE.search(line[:400])) for line in lines)
+        told = sum(bool(_LINE.match(line[:400])) for line in lines)
         return bool(told) and 2 * told >= len(lines)
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
