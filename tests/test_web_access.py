@@ -64,7 +64,7 @@ def test_broken_records_never_stop_and_never_vanish(content: bytes) -> None:
 
 
 def test_rarer_parts_of_lines() -> None:
-    timed, behind, secured, through, connect, nobody = events(SENSOR, "\n".join(LINES[-10:-4]))
+    timed, behind, secured, through, connect, nobody = events(SENSOR, "\n".join(LINES[-12:-6]))
     assert (timed["user_agent.original"], timed["destination.port"]) == ("curl/8.9", 443)
     assert (behind["source.ip"], behind["client.ip"]) == ("10.20.0.7", "203.0.113.32")
     assert (secured["tls.client.server_name"], secured["tls.version"]) == ("www.docs.example", "1.2")
@@ -75,7 +75,7 @@ def test_rarer_parts_of_lines() -> None:
 
 
 def test_every_kind_of_amazon_balancer() -> None:
-    bare, waited, application, network = events(SENSOR, "\n".join(LINES[-4:]))
+    bare, waited, application, network = events(SENSOR, "\n".join(LINES[-6:-2]))
     assert (bare["event.category"], bare["source.bytes"], bare["destination.bytes"]) == (["network"], 82, 305)
     assert not {"url.original", "http.request.method", "http.request.bytes"} & set(bare)
     assert (waited["event.category"], waited["http.response.status_code"]) == (["web"], 504)
@@ -84,3 +84,10 @@ def test_every_kind_of_amazon_balancer() -> None:
     assert (application["destination.domain"], application["cloud.provider"]) == ("www.corp.example", "aws")
     assert (network["tls.version"], network["destination.domain"]) == ("1.2", "vpn.corp.example")
     assert str(network["event.start"])[11:19] == "08:10:03"
+
+
+def test_a_bucket_without_a_client_and_one_refused() -> None:
+    expired, refused = events(SENSOR, "\n".join(LINES[-2:]))
+    assert (expired["event.action"], expired["event.outcome"]) == ("S3.EXPIRE.OBJECT", "success")
+    assert (refused["event.code"], refused["event.outcome"]) == ("AccessDenied", "failure")
+    assert (refused["event.id"], refused["tls.version"]) == ("3E57427F3EXAMPLE", "1.2")

@@ -192,6 +192,7 @@ def _request() -> list[pl.Expr]:
     known = pl.coalesce("status", pl.when(form == "nginx_proxy_manager.access").then("upstream_status"))
     status = known.cast(pl.Int64, strict=False)
     error = form.str.ends_with(".error")
+    stored = form == "aws.s3access"
     balanced = form.is_in(["aws.elb_logs", "aws.elb_tls"])
     web = ~form.is_in(["haproxy.tcp", "haproxy.error", "haproxy.connect"]) & ~(balanced & status.is_null())
     received = pl.col("bytes_in").cast(pl.Int64, strict=False)
@@ -211,7 +212,10 @@ def _request() -> list[pl.Expr]:
         .otherwise(pl.lit(["access"], _LISTS))
         .alias("event.type"),
         pl.col("operation").alias("event.action"),
-        pl.when(status >= _REFUSED_FROM).then(pl.lit("failure")).when(status > 0).then(pl.lit("success"))
+        pl.when(stored).then("id").alias("event.id"),
+        pl.when(stored).then("error").alias("event.code"),
+        pl.when((status >= _REFUSED_FROM) | (stored & pl.col("error").is_not_null())).then(pl.lit("failure"))
+        .when((status > 0) | stored).then(pl.lit("success"))
         .when(failed).then(pl.lit("failure")).alias("event.outcome"),
         elapsed.alias("event.duration"),
         pl.when(balanced).then("@timestamp").alias("event.end"),
@@ -274,7 +278,7 @@ def _server() -> list[pl.Expr]:
         pl.when(vendor.is_not_null()).then(pl.lit("proxy")).alias("observer.type"),
         pl.col("ingress").alias("observer.ingress.interface.name"),
         pl.col("egress").alias("observer.egress.interface.name"),
-        pl.col("tls").str.extract(r"v([0-9.]+)$", 1).str.replace(r"^(\d)(\d)$", "${1}.${2}")
+        pl.col("tls").str.extract(r"[vV]([0-9.]+)$", 1).str.replace(r"^(\d)(\d)$", "${1}.${2}")
         .alias("tls.version"),
         pl.col("cipher").alias("tls.cipher"),
         pl.col("tls_name").alias("tls.client.server_name"),
