@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["OWN", "SENSOR", "dictionary", "mapped", "moments", "products", "records", "timed"]
 
 # Vendor and product of lines that other sensors read, in the order `vendor|product`.
-OWN: Final = re.compile(r"(?i)^(?:check ?point\||cyberark\|PTA$|palo alto networks\|LF$)")
+OWN: Final = re.compile(
+    r"(?i)^(?:check ?point\||cyberark\|PTA$|palo alto networks\|LF$|"
+    r"(?:thycotic|delinea)[^|]*\|secret server\b)"
+)
 
 
 class Cef:
