@@ -33,9 +33,9 @@ _NEW = r"^<\d{1,3}>1 2\S+ \S+ "  # RFC 5424
 _LINE = re.compile(rf"^{_STAMP}(?:[^\s\[]+ +)?[^\s:\[\]%,]+(?:\[\d+\])?: |{_NEW}\S+ \S+ \S+ (?:-|\[)")
 # Dropbear that writes to a terminal or a file (`-E`) has no header.
 _DROPBEAR: Final = (
-    r"^(?:\[[0-9]+\] [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} )?(?:Bad (?:PAM )?\S+ attempt for '|"
+    r"^(?:\[[0-9]+\] [A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} )?(?:[Bb]ad (?:PAM )?\S+ attempt for '|"
     r"Exit before auth[ :]|Child connection from |"
-    r"[Ll]ogin attempt for nonexistent user|\w+ auth succeeded for ')"
+    r"[Ll]ogin attempt for nonexistent user|(?:PAM )?\w+ auth succeeded for ')"
 )
 _LOGIN = re.compile(
     rf"^(?:{_STAMP})?(?:[^\s\[]+ +)?{_PROGRAM}(?:\[\d+\])?: |{_NEW}{_PROGRAM} |: pam_\w+\(|\bpam: |"

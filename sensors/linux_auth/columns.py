@@ -17,6 +17,17 @@ _REFUSED: Final = [
     "not allowed",
     "ROOT LOGIN REFUSED",
     "maximum authentication attempts exceeded",
+    "Access denied",
+    "Authentication tried",  # the right key from the wrong host
+    "Login restricted",
+]
+_PAM_FAILED: Final = [
+    "authentication failure",
+    "received",
+    "unknown",
+    "login failures",
+    "account temporarily locked",
+    "password check failed",
 ]
 _USER_PROGRAMS: Final = {
     "useradd": "creation",
@@ -33,7 +44,7 @@ def derived(frame: pl.DataFrame) -> pl.DataFrame:
         "person", "target", "address", "port", "event", "unknown", "person_id", "target_id", "event.reason",
         "remote_person", "logname", "what", "tty", "process.command_line", "process.working_directory",
         "service", "destination.address", "to_port", "system.auth.ssh.method", "system.auth.ssh.signature",
-        "group.name",
+        "group.name", "tally", "deny",
     )  # fmt: skip
     missing = [name for name in parts if name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
@@ -106,16 +117,18 @@ def _meaning() -> list[pl.Expr]:
     """`event.category`, `.type`, `.action`, `.outcome`."""
     kind, event, program = pl.col("kind"), pl.col("event"), pl.col("program")
     ssh = kind == "sshd"
-    accepted, refused = ssh & (event == "Accepted"), ssh & event.is_in(_REFUSED)
+    accepted = ssh & (event == "Accepted")
+    # What PAM says, as it stands, has a reason alone: `Authentication failure for ann from`.
+    refused = ssh & (event.is_in(_REFUSED) | (event.is_null() & pl.col("event.reason").is_not_null()))
     dropbear_in = (kind == "dropbear") & pl.col("message").str.contains("auth succeeded")
-    dropbear_out = (kind == "dropbear") & event.str.contains("^Bad|^[Ll]ogin attempt")
+    dropbear_out = (kind == "dropbear") & event.str.contains("^[Bb]ad|^[Ll]ogin attempt")
     opened = event.is_in(["session opened", "New session", "LOGIN", "ROOT LOGIN", "Starting session"])
     closed = event.is_in(["session closed", "Removed session", "Session", "Close session"]) | (
         (event == "Disconnected from") & (pl.col("unknown") == "user")
     )
-    pam_failed = (kind == "pam") & event.is_in(
-        ["authentication failure", "received", "unknown", "login failures", "account temporarily locked"]
-    )
+    # pam_tally2 with `debug` says its count of every login; above the limit is a refusal.
+    over = pl.col("tally").cast(pl.Int64, strict=False) > pl.col("deny").cast(pl.Int64, strict=False)
+    pam_failed = (kind == "pam") & (event.is_in(_PAM_FAILED) | ((event == "tally") & over))
     pam_passed = (kind == "pam") & (event == "authentication success")
     login_failed = event == "FAILED LOGIN"
     failed_su = (kind == "su") & event.is_in(["FAILED", "-"]).fill_null(value=False)
