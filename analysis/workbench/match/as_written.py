@@ -21,6 +21,7 @@ from analysis.sigma import tree
 from analysis.sigma.explain import NULL_FIELDS, as_text
 from analysis.sigma.taxonomy import AsWritten
 from analysis.sigma.written import texts as written_texts
+from analysis.workbench.match.ordered import by_column
 from sensors import framing, json_columns, json_shred
 from sensors.json_scan import RAW
 from sensors.losses import name_lost
@@ -140,7 +141,7 @@ def _columns(
     numbers = of_path[single[:, json_shred.PATH]]
     lists = _listed(data, leaves[many], names)
     of_name = lists.partition_by("name", as_dict=True)
-    order, begin = json_shred.by_column(rows, numbers, len(place))
+    order, begin = by_column(rows, numbers, len(place))
     for name, number in place.items():
         chosen = order[begin[number] : begin[number + 1]]
         inner = of_name.get((name,))
