@@ -18,6 +18,7 @@ import polars as pl
 from sensors import command_line, connection, ecs, framing, syslog, zones
 from sensors.endpoint_records import related
 from sensors.mapping import first_rule
+from sensors.schema import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,12 +35,24 @@ _BEHAVIOUR: Final = (
     r"(?P<rule>.*?),(?P<pid>\d+),(?P<executable>[^,]*),[^,]*,(?P<module>[^,]*),(?P<target>.*?),"
     r"User(?: Name)?: "
 )
+_ACTIVITY: Final = (
+    r'^Site: [^,]*,Server: [^,]*,Domain(?: Name)?: [^,]*,(?:"(?P<quoted>[^"]*)"|(?P<message>[^,]*)),'
+    r"(?P<computer>[^,]*),(?P<user>[^,]*),(?P<domain>[^,]*)$"
+)
+# The Manager's own files of its logs.
+_DUMP: Final = (
+    r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*?,"
+    r"((?i:critical|major|minor|info|warning|error|fatal|notice|debug)[a-z]*),"
+)
+_SCAN: Final = r"^Scan ID: [^,]*,Begin: [^,]*,End(?: Time)?: [^,]*,([^,:]+),"
+_SECOND: Final = 1_000_000_000  # in nanoseconds
 _MESSAGES: Final = (
     r"^[^,]*,Event Description: (.*?),Local Host",
     r"(?:^|,)Event Description: ([^,]*)",
     r"^[^,]*,Category: \d+,[^,]*,(.*?),Event time: ",
     r"^Site: .*?,Admin: [^,]*,(.*)$",
     r"^Site: [^,]*,Server: [^,]*,(?:Domain: [^,]*,)?(.*)$",
+    r"^Scan ID: .*?,User2: [^,]*,(\"[^\"]+\"|[^,:]+)",
     r"^Scan ID: .*?,((?:Scan|Completed|Started)[^,]*)",
 )
 _TOLD: Final = 4_000  # letters of a line: it says what it is at once
@@ -81,8 +94,12 @@ def _parted(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The values of each line by name; a line without a header is all body."""
     said = syslog.fields(lines)
     headed = pl.col("@timestamp").is_not_null() | pl.col("priority").is_not_null()
-    body = pl.when(headed).then("body").otherwise("text").str.replace(r"^SymantecServer: ?", "")
-    frame = said.with_columns(body.fill_null("").alias("body"))
+    dumped = pl.col("text").str.contains(_DUMP)
+    body = pl.when(headed & ~dumped).then("body").otherwise(pl.col("text").str.replace(_DUMP, ""))
+    body = body.str.replace(r"^SymantecServer: ?", "")
+    frame = said.with_columns(
+        body.fill_null("").alias("body"), pl.col("text").str.extract(_DUMP, 1).alias("log.level")
+    )
     log = first_rule(pl.col("body"), {pattern: log for log, pattern in _table()["logs"].items()})
     frame = frame.with_columns(
         log.alias("log"),
@@ -98,6 +115,7 @@ def _parted(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
         .struct.rename_fields([f"~b.{name}" for name in re.compile(_BEHAVIOUR).groupindex])
         .struct.unnest()
     )
+    frame = frame.with_columns(_activity(frame))
     moments = {
         name: frame.select(
             zones.utc(
@@ -116,6 +134,23 @@ def _parted(lines: pl.DataFrame, source: Source) -> pl.DataFrame:
             "@timestamp"
         ),
     )
+
+
+def _activity(frame: pl.DataFrame) -> list[pl.Series]:
+    """What stands without names in the log of what agents did: text, computer, person and domain."""
+    body = frame["body"].set((frame["log"] != "Agent Activity Log").fill_null(value=True), None)
+    parts = body.str.extract_groups(_ACTIVITY).struct.unnest()
+    said = parts.select(
+        pl.coalesce("quoted", "message").alias("~said"),
+        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("computer", "user", "domain")),
+    )
+    return [
+        said["~said"],
+        frame["~computer"].fill_null(said["computer"]),
+        said["computer"].alias("~local.name"),
+        frame["user.name"].fill_null(said["user"]),
+        said["domain"].fill_null(frame["user.domain"]).alias("user.domain"),
+    ]
 
 
 def _value(names: list[str]) -> pl.Expr:
@@ -154,11 +189,12 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         host.alias("host.hostname"),
         host.alias("host.name"),
         pl.coalesce(
-            pl.when(behaviour).then("~b.message"), *(f"~m{n}" for n in range(len(_MESSAGES))), first
+            pl.when(behaviour).then("~b.message"), "~said", *(f"~m{n}" for n in range(len(_MESSAGES))), first
         ).alias("message"),
         pl.coalesce(
             pl.when(behaviour).then("~b.action").str.to_lowercase(),
             pl.when(hosted).then("~action").str.to_lowercase(),
+            pl.col("body").str.extract(_SCAN, 1).str.to_lowercase(),
             "~action",
         ).alias("event.action"),
         pl.coalesce("rule.name", "~b.rule").alias("rule.name"),
@@ -173,6 +209,12 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("process.hash.sha256").str.to_lowercase(),
         pl.coalesce("file.x509.issuer.common_name", certified).alias("file.x509.issuer.common_name"),
         pl.col("file.size").cast(pl.Int64, strict=False),
+        # A fingerprint of 40 digits is SHA-1; when it was signed is in seconds since 1970.
+        pl.when(pl.col("file.hash.sha1").str.contains("^[0-9A-Fa-f]{40}$"))
+        .then(pl.col("file.hash.sha1").str.to_lowercase())
+        .alias("file.hash.sha1"),
+        _instant(pl.col("~signed")).alias("file.x509.not_before"),
+        (pl.col("~seconds").str.extract(r"^(\d{1,9})$", 1).cast(pl.Int64) * _SECOND).alias("event.duration"),
         pl.col("body")
         .str.extract(r",(Inbound|Outbound)(?:,|$)", 1)
         .replace_strict({"Inbound": "ingress", "Outbound": "egress"}, default=None)
@@ -194,9 +236,14 @@ def _events(frame: pl.DataFrame) -> pl.DataFrame:
             "ip": ["destination.ip", "source.ip", "host.ip"],
             "user": ["user.name"],
             "hosts": ["host.hostname"],
-            "hash": ["process.hash.md5", "process.hash.sha256"],
+            "hash": ["file.hash.sha1", "process.hash.md5", "process.hash.sha256"],
         },
     ).with_columns(*syslog.common(frame))
+
+
+def _instant(text: pl.Expr) -> pl.Expr:
+    seconds = text.str.extract(r"^([1-9]\d{0,9})$", 1).cast(pl.Int64, strict=False)
+    return pl.from_epoch(seconds, time_unit="s").cast(TIME)
 
 
 def _outcome() -> list[pl.Expr]:
@@ -239,6 +286,10 @@ def _outcome() -> list[pl.Expr]:
 def _ends(frame: pl.DataFrame) -> pl.DataFrame:
     """Source and destination, by who began; what a host does alone has its address as the source's."""
     inward = (pl.col("network.direction") == "ingress").fill_null(value=False)
+    names = {
+        "local": pl.coalesce("~from.name", "~local.name"),
+        "remote": pl.col("symantec_endpoint.log.remote_host_name"),
+    }
     ends = {}
     for who in ("local", "remote"):
         ip = pl.col(f"~{who}.ip")
@@ -248,6 +299,8 @@ def _ends(frame: pl.DataFrame) -> pl.DataFrame:
             "ip": pl.when(ecs.is_ip(ip) & ~ip.is_in(_NOWHERE)).then(ip),
             "port": pl.when(port > 0).then(port),
             "mac": pl.when(mac != "00-00-00-00-00-00").then(mac),
+            "domain": names[who],
+            "geo.name": pl.col("~place") if who == "local" else pl.lit(None, pl.String),
         }
     alone = pl.when(ecs.is_ip(pl.col("~b.address")) & ~pl.col("~b.address").is_in(_NOWHERE)).then(
         "~b.address"
@@ -255,9 +308,11 @@ def _ends(frame: pl.DataFrame) -> pl.DataFrame:
     made = {
         f"{side}.{part}": pl.when(inward).then(ends[there][part]).otherwise(ends[here][part])
         for side, here, there in (("source", "local", "remote"), ("destination", "remote", "local"))
-        for part in ("ip", "port", "mac")
+        for part in ends["local"]
     }
-    made["source.ip"] = pl.coalesce(made["source.ip"], alone)
+    # Where a risk came from, which the log of risks names.
+    origin = pl.when(ecs.is_ip(pl.col("~from.ip")) & ~pl.col("~from.ip").is_in(_NOWHERE)).then("~from.ip")
+    made["source.ip"] = pl.coalesce(made["source.ip"], alone, origin)
     own = pl.coalesce(ends["local"]["ip"], alone, pl.when(ecs.is_ip(pl.col("~address"))).then("~address"))
     mac = ends["local"]["mac"]
     return frame.with_columns(
