@@ -28,3 +28,16 @@ def test_hosts_bytes_and_kinds_of_files() -> None:
     wanted: Row = {"host.name": "desktop-7q2lm0.corp.example", "source.bytes": 812}
     assert {name: ROWS["675-11"].get(name) for name in wanted} == wanted
     assert ROWS["675-13"]["file.type"] == "zip"
+
+
+def test_threats_name_both_hosts_and_hashes_by_length() -> None:
+    wanted: Row = {
+        "destination.domain": "files-2.corp.example",
+        "file.path": "C:\\Temp\\rustdesk.exe",
+        "process.hash.sha256": "3f" * 32,
+        "process.hash.md5": None,
+        "file.hash.md5": "5e" * 16,
+        "source.user.name": None,
+        "related.hash": ["3f" * 32, "5e" * 16],
+    }
+    assert {name: ROWS["epo-2"].get(name) for name in wanted} == wanted
