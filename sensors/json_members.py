@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ABSENT, _THERE, _ODD = 0, 1, 2
 _DIGITS: Final = 18  # that a whole number may have and still be written as it is read
-_ZERO, _NINE, _MINUS, _BLANK = ord("0"), ord("9"), ord("-"), ord(" ")
+_ZERO, _NINE, _MINUS, _BLANK, _EXPONENT = ord("0"), ord("9"), ord("-"), ord(" "), ord("e")
 _LETTERS: Final = np.zeros(256, np.bool_)  # outside strings: brackets, commas, colons, true, false, null
 _LETTERS[list(b"{}[],:truefalsn")] = True
 
@@ -150,6 +150,8 @@ def _is_compact(data: Array, at: int, end: int) -> bool:
             while stop < end and _ZERO <= data[stop] <= _NINE:
                 stop += 1
             if stop == first or stop - first > _DIGITS or (c == _MINUS and data[first] == _ZERO):
+                return False
+            if stop < end and data[stop] == _EXPONENT:
                 return False
             at = stop
     return True

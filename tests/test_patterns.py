@@ -99,9 +99,15 @@ def test_the_forms_of_the_sensors_say_what_rust_says() -> None:
         same([*lines, *bodies, *cut], form)
 
 
+@pytest.mark.parametrize("body", ["$", "a*", "a??", "(a|)", r"\b", "(b?)(a?)", "a|(b*)", ""])
+@pytest.mark.parametrize("times", ["*", "+", "*?", "+?", "{2,}", "{1,3}"])
+def test_what_is_repeated_may_be_nothing(body: str, times: str) -> None:
+    same(["", "a", "aab", "b a", "ba ab"], f"(({body}){times})(a?)")
+
+
 @pytest.mark.parametrize(
     "expression",
-    ["(a", "a)", "[a", "a{2", "(?x)a", "[[:alpha:]]", "[a&&b]", "a**", r"\p{L}", "(?i)[^\\W]", "*"],
+    ["(a", "a)", "[a", "a{2", "(?x)a", "[[:alpha:]]", "[a&&b]", "a**", r"\p{L}", "(?i)[^\\W]", "*", "(a*)*"],
 )
 def test_what_is_beyond_the_grammar_is_not_guessed(expression: str) -> None:
     with pytest.raises(UnknownError):

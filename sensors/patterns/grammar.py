@@ -121,7 +121,9 @@ class _Parser:
         steps: list[Instruction] = []
         for _ in range(least):
             steps += _moved(one, len(steps))
-        if most is None and least and not _empty(one):  # once more and back: x+ is x and a way back to it
+        if most is None and _may_be_empty(one, base):  # which empty round counts is Rust's to say
+            raise UnknownError("as often as one likes, of nothing")
+        if most is None and least:  # once more and back: x+ is x and a way back to it
             back, on = base + len(steps) - size, base + len(steps) + 1
             return [*steps, Instruction(SPLIT, on, back) if lazy else Instruction(SPLIT, back, on)]
         if most is None:
@@ -281,7 +283,17 @@ def _moved(steps: list[Instruction], by: int) -> list[Instruction]:
     ]
 
 
-def _empty(steps: list[Instruction]) -> bool:
-    """Whether a way through the steps might read nothing."""
-    does = {step.does for step in steps}
-    return CHAR not in does or not does <= {CHAR, SAVE}
+def _may_be_empty(steps: list[Instruction], base: int) -> bool:
+    """Whether a way through the steps, which begin at `base`, might read nothing."""
+    seen: set[int] = set()
+    left = [base]
+    while left:
+        at = left.pop()
+        if at == base + len(steps):
+            return True
+        step = steps[at - base]
+        if at in seen or step.does == CHAR:
+            continue
+        seen.add(at)
+        left += [step.first, step.second] if step.does == SPLIT else [at + 1]
+    return False
