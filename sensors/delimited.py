@@ -75,8 +75,8 @@ def headed(source: Source, delimiter: str = ",") -> Iterator[tuple[list[str], pl
         if not names:
             header = frame["text"][0]
             names = _distinct((first_rows(header.encode(), delimiter, 1) or [[]])[0])
-            if not names or "\n" in header:
-                name_lost(frame.head(1), "no header to tell the columns by", source)
+            if not names or "\n" in header:  # without names the records are lost with it
+                name_lost(frame.head(1) if names else frame, "no header to tell the columns by", source)
         rows = frame.filter(pl.col("text") != header)
         if rows.height and names:
             yield names, rows

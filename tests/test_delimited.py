@@ -31,3 +31,9 @@ def test_a_header_whose_quote_swallows_records_is_named(source: Make) -> None:
     made = source('time",user\n1,a\n2,b"\n3,c\n')
     list(delimited.headed(made))
     assert [(one.line, one.reason) for one in made.unread] == [(1, "no header to tell the columns by")]
+
+
+def test_records_below_a_header_that_cannot_be_read_are_all_named(source: Make) -> None:
+    made = source("time\r,user\n1,a\n2,b\n")
+    assert list(delimited.headed(made)) == []
+    assert [one.line for one in made.unread] == [1, 2, 3]
