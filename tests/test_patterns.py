@@ -126,7 +126,7 @@ def test_too_many_states_are_left_to_rust() -> None:
 
 def test_long_lines_with_breaks_take_time_by_their_length() -> None:
     text = ("x" * 50 + "\n") * 20_000
-    same([text, text.replace("\n", " ")], "^(?P<line>.*)$")
+    same([text, text.replace("\n", " "), 2 * text.replace("\n", " ")], "^(?P<line>.*)$")
 
 
 def test_rows_of_different_expressions_stand_in_one_frame() -> None:

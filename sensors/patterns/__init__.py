@@ -141,6 +141,7 @@ class _Known:
                 return _walked(self._automaton, text, rows, became)
             except UnknownError:
                 self._seen = -(1 << 60)
+                self._automaton = None
                 became[:] = walking.LEFT
                 return None
 
