@@ -104,6 +104,14 @@ def test_biflows_texts_of_any_length_and_denials() -> None:
     assert other["event.type"] == ["connection", "denied"]
 
 
+def test_a_text_that_is_no_utf8_keeps_what_can_be_read_of_it(written: Write) -> None:
+    content = SAMPLE.read_bytes()
+    assert content.count(b"anydesk") == 1
+    rows, source = read(written("broken.dat", content.replace(b"anydesk", b"any\xffesk")))
+    assert rows[9]["network.application"] == "any\N{REPLACEMENT CHARACTER}esk"
+    assert source.unread == []
+
+
 def test_translations_and_numbers_of_odd_length() -> None:
     row = read(SAMPLE)[0][11]
     assert (row["source.nat.ip"], row["source.nat.port"]) == ("198.51.100.20", 51_000)

@@ -136,8 +136,8 @@ def _column(data: NDArray[np.uint8], at: NDArray[np.int64], size: NDArray[np.int
     if not widest:
         return pl.Series([None], dtype=pl.String).new_from_index(0, at.size)
     if kind == "text":
-        raw = pl.Series(octets.view(f"S{widest}").ravel().tolist(), dtype=pl.Binary)
-        text = raw.cast(pl.String, strict=False).str.strip_chars_end("\0 ")
+        decoded = np.char.decode(octets.view(f"S{widest}").ravel(), "utf-8", "replace")
+        text = pl.Series(decoded.tolist(), dtype=pl.String).str.strip_chars_end("\0 ")
         return text.set(text == "", None)
     return _hexadecimal(octets, pl.Series(size))
 

@@ -8,7 +8,7 @@ encoding; it is read as a hunt reads it. What must hold of any of them:
 
 - no sensor fails: nothing is named as a defect, nothing is raised;
 - every event has a time in UTC or is named as having none, a data set, and its place inside the file;
-- a file of which nothing was read is named: no silence.
+- a file that a sensor claims, and of which nothing was read, is named: no silence.
 
 Each different failure is printed once and its input kept; fuzzing goes on to the end of the time.
 """
@@ -131,8 +131,8 @@ def judged(reader: sensor.Sensor, content: bytes, name: str) -> str:
     defects = [each.reason for each in source.unread if "defect" in each.reason]
     if defects:
         return defects[0]
-    if not count and not source.unread and not of_nothing(content):
-        return "nothing read, nothing named"
+    if not count and not source.unread and not of_nothing(content) and carriers.claims(source):
+        return "nothing read, nothing named"  # what no one claims is named by intake
     return ""
 
 
