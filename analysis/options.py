@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _zone(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tzinfo | None:
-    from sensors.zones import zone  # noqa: PLC0415 - late, for speed
+    from sensors.reading.zones import zone  # noqa: PLC0415 - late, for speed
 
     if value is None:
         return None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, json_table
-from sensors.json_table import integer, objects, text, time
+from sensors.reading import json_table
+from sensors.reading.json_table import integer, objects, text, time
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

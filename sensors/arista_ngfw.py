@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, syslog
-from sensors.gateway_records import GatewayRecords, behind_headers, lifted
-from sensors.json_table import text
+from sensors.reading import framing, syslog
+from sensors.reading.json_table import text
+from sensors.shapes.gateway_records import GatewayRecords, behind_headers, lifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, unless, who
-from sensors.ecs import related
-from sensors.json_table import json, mapped, number, objects, text, time
-from sensors.mapping import address, first_rule, mail_domain
+from sensors.reading.json_table import json, mapped, number, objects, text, time
+from sensors.shapes.audit_trail import AuditTrail, Kinds, unless, who
+from sensors.shapes.mapping import address, first_rule, mail_domain
+from sensors.values.ecs import related
 
 KINDS: Final = Kinds("atlassian_kinds.toml")
 _ACTION: Final = (

@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from sensors import schema
-from sensors.endpoint_records import EndpointRecords, column
+from sensors.shapes.endpoint_records import EndpointRecords, column
 
 _OURS: Final = ("event.module", "event.dataset", "event.hash", "log.offset", "log.file.line", "log.file.path")
 

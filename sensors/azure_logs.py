@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import first_words, who
-from sensors.ecs import NOWHERE, related
-from sensors.json_table import integer, json, mapped, number, objects, text, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, json, mapped, number, objects, text, time
+from sensors.shapes.audit_trail import first_words, who
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox
+from sensors.values.ecs import NOWHERE, related
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

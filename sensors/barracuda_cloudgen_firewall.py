@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sensors import json_table
-from sensors.gateway_records import GatewayRecords, lifted
+from sensors.reading import json_table
+from sensors.shapes.gateway_records import GatewayRecords, lifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

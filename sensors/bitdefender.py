@@ -11,10 +11,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors.ecs import is_ip
-from sensors.endpoint_records import EndpointRecords
-from sensors.json_table import text, time
-from sensors.url import url_columns
+from sensors.reading.json_table import text, time
+from sensors.shapes.endpoint_records import EndpointRecords
+from sensors.values.ecs import is_ip
+from sensors.values.url import url_columns
 
 _TIMES: Final = (
     "created", "detectionTime", "detection_time", "timestamp", "detected_on", "date", "last_blocked",

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, unless, words
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, text, time
-from sensors.mapping import address
+from sensors.reading.json_table import integer, mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, unless, words
+from sensors.shapes.mapping import address
+from sensors.values.ecs import related
 
 FIELDS: Final = {
     "user.name": ("memberName", "userName"),

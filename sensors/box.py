@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, first_words, unless, who
-from sensors.ecs import related
-from sensors.json_table import integer, json, mapped, objects, text, time
-from sensors.mapping import address, mail_domain, only
+from sensors.reading.json_table import integer, json, mapped, objects, text, time
+from sensors.shapes.audit_trail import AuditTrail, Kinds, first_words, unless, who
+from sensors.shapes.mapping import address, mail_domain, only
+from sensors.values.ecs import related
 
 KINDS: Final = Kinds("box_kinds.toml")
 _ALERT: Final = "additional_details.shield_alert"

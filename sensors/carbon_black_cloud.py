@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors import command_line
-from sensors.endpoint_records import EndpointRecords
-from sensors.json_table import integer, text
-from sensors.mapping import address
+from sensors.reading.json_table import integer, text
+from sensors.shapes.endpoint_records import EndpointRecords
+from sensors.shapes.mapping import address
+from sensors.values import command_line
 
 _HASHED: Final = {
     "process": "process_hash",

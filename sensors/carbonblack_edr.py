@@ -11,9 +11,9 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords, column
-from sensors.json_table import integer, text, texts
-from sensors.mapping import address, first_rule
+from sensors.reading.json_table import integer, text, texts
+from sensors.shapes.endpoint_records import EndpointRecords, column
+from sensors.shapes.mapping import address, first_rule
 
 _INDICATORS: Final = {"^dns$": "domain-name", "^ipv4$": "ipv4-addr", "^ipv6$": "ipv6-addr", "^md5$": "file"}
 _OS: Final = {"^windows$": "windows", "^linux$": "linux", "^(osx|macos)$": "macos"}

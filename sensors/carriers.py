@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import polars as pl
 
-from sensors import delimited, framing, json_columns, json_table, schema, sensor, syslog
-from sensors.losses import name_lost
+from sensors import schema, sensor
+from sensors.reading import delimited, framing, json_columns, json_table, syslog
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

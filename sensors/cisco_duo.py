@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs, json_table
-from sensors.json_table import json, mapped, opened, text, texts, time
-from sensors.mapping import address, first_rule, mail_domain, only
+from sensors.reading import json_table
+from sensors.reading.json_table import json, mapped, opened, text, texts, time
+from sensors.shapes.mapping import address, first_rule, mail_domain, only
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
-from sensors.losses import name_lost
-from sensors.mapping import first_rule
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
-from sensors.wording import matched
+from sensors.shapes.mapping import first_rule
+from sensors.values import ecs
+from sensors.values.wording import matched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

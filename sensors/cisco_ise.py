@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
 from sensors.cisco_ise_meaning import KEYS, meaning
-from sensors.losses import name_lost
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors.mapping import first_rule
+from sensors.shapes.mapping import first_rule
 
 KEYS: Final = {
     "UserName": "who",

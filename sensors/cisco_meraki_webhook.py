@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, json_table
-from sensors.json_table import json, mapped, text, texts, time
-from sensors.mapping import first_rule
+from sensors.reading import json_table
+from sensors.reading.json_table import json, mapped, text, texts, time
+from sensors.shapes.mapping import first_rule
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

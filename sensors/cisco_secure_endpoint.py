@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords
-from sensors.json_table import text
-from sensors.mapping import first_rule, mail_domain, mailbox
-from sensors.url import url_columns
+from sensors.reading.json_table import text
+from sensors.shapes.endpoint_records import EndpointRecords
+from sensors.shapes.mapping import first_rule, mail_domain, mailbox
+from sensors.values.url import url_columns
 
 _OUTCOME: Final = {
     r"(?i)\bfail(?:ure|ed)?\b": "failure",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, json_table
-from sensors.json_table import text, texts
-from sensors.losses import name_lost
-from sensors.mapping import first_rule
+from sensors.reading import framing, json_table
+from sensors.reading.json_table import text, texts
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.shapes.mapping import first_rule
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, syslog, zones
+from sensors.reading import framing, syslog, zones
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.shapes import message_forms
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.audit_records import told_by
-from sensors.distinct import by_value
-from sensors.ecs import is_ip, related
-from sensors.json_table import integer, mapped, member, text, texts, time
-from sensors.mapping import mail_domain, only
+from sensors.reading import json_table
+from sensors.reading.distinct import by_value
+from sensors.reading.json_table import integer, mapped, member, text, texts, time
+from sensors.shapes.audit_records import told_by
+from sensors.shapes.mapping import mail_domain, only
+from sensors.values.ecs import is_ip, related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import cef, connection, cyberark_xml, ecs, framing, json_table, syslog
+from sensors import cef, cyberark_xml
 from sensors.cef import pairs
-from sensors.json_table import text
-from sensors.losses import name_lost
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.json_table import text
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import cef, ecs, syslog
+from sensors import cef
+from sensors.reading import syslog
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs, json_table
-from sensors.json_table import integer, mapped, objects, text, time
+from sensors.reading import json_table
+from sensors.reading.json_table import integer, mapped, objects, text, time
+from sensors.values import command_line, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

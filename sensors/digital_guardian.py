@@ -9,8 +9,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords, column, kinds
-from sensors.json_table import text
+from sensors.reading.json_table import text
+from sensors.shapes.endpoint_records import EndpointRecords, column, kinds
 
 _NOTHING: Final = ("", "{}", "NA", "None", "null", "-")
 

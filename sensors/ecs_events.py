@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table, schema, text_values
+from sensors import schema
+from sensors.reading import json_table
+from sensors.values import text_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import azure_logs, json_table
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, number, objects, text, texts, time
-from sensors.mapping import address, mail_domain, mailbox
+from sensors import azure_logs
+from sensors.reading import json_table
+from sensors.reading.json_table import integer, mapped, number, objects, text, texts, time
+from sensors.shapes.mapping import address, mail_domain, mailbox
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, syslog
-from sensors.gateway_records import GatewayRecords, of_pairs
-from sensors.json_table import text
+from sensors.reading import framing, syslog
+from sensors.reading.json_table import text
+from sensors.shapes.gateway_records import GatewayRecords, of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from sensors.reading.unpack import Guarded, Unpacked, compression
 from sensors.sensor import HEAD_BYTES, Source, Unread
-from sensors.unpack import Guarded, Unpacked, compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

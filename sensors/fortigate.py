@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from sensors import framing
 from sensors.fortinet.columns import finished
 from sensors.fortinet.reading import records
+from sensors.reading import framing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.distinct import by_value
-from sensors.ecs import related
-from sensors.json_table import mapped, text, time
-from sensors.mapping import address, flags
+from sensors.reading import json_table
+from sensors.reading.distinct import by_value
+from sensors.reading.json_table import mapped, text, time
+from sensors.shapes.mapping import address, flags
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

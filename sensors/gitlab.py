@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, who, words
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, text, time
-from sensors.mapping import address, first_rule, mail_domain
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, who, words
+from sensors.shapes.mapping import address, first_rule, mail_domain
+from sensors.values.ecs import related
+from sensors.values.url import url_columns
 
 FIELDS: Final = {
     "event.id": ("correlation_id", "id"),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, json_table
-from sensors.json_table import integer, text, time
+from sensors.reading import json_table
+from sensors.reading.json_table import integer, text, time
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

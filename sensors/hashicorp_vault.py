@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, words
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, text, texts, time
-from sensors.mapping import address
+from sensors.reading.json_table import integer, mapped, text, texts, time
+from sensors.shapes.audit_records import AuditRecords, words
+from sensors.shapes.mapping import address
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

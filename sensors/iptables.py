@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, netfilter, syslog, unix_syslog
-from sensors.losses import name_lost
+from sensors import netfilter, unix_syslog
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import framing, json_table, syslog, unix_syslog
-from sensors.json_table import integer, text, time
-from sensors.losses import name_lost
+from sensors import unix_syslog
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.json_table import integer, text, time
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs, framing, json_table, syslog
 from sensors.application_logins import reading
 from sensors.application_logins.products import Product
-from sensors.losses import name_lost
-from sensors.mapping import address
-from sensors.url import url_columns
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.losses import name_lost
+from sensors.shapes.mapping import address
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

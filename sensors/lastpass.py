@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, original, told_by, words
-from sensors.ecs import related
-from sensors.json_table import mapped, text, texts, time
-from sensors.mapping import address
+from sensors.reading.json_table import mapped, text, texts, time
+from sensors.shapes.audit_records import AuditRecords, original, told_by, words
+from sensors.shapes.mapping import address
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, json_table, m365_ends
-from sensors.ecs import related
-from sensors.json_table import mapped, objects, text, texts, time
-from sensors.mapping import first_rule, flags
+from sensors import m365_ends
+from sensors.reading import framing, json_table
+from sensors.reading.json_table import mapped, objects, text, texts, time
+from sensors.shapes.mapping import first_rule, flags
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

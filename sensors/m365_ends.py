@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors.distinct import by_value
-from sensors.ecs import IP, is_ip
-from sensors.json_table import objects, text
-from sensors.mapping import mail_domain, mailbox
+from sensors.reading.distinct import by_value
+from sensors.reading.json_table import objects, text
+from sensors.shapes.mapping import mail_domain, mailbox
+from sensors.values.ecs import IP, is_ip
 
 # A host with its address in brackets; an address in brackets, or bare, with or without a port.
 _HOST_AND_IP: Final = r"^\[?(?P<host>[^\s(\[\]]+) \((?P<ip>[^)]*)\)\]?\s*$"

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, unless, who
-from sensors.ecs import related
-from sensors.json_table import integer, json, mapped, text, time
-from sensors.mapping import address
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, json, mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, Kinds, unless, who
+from sensors.shapes.mapping import address
+from sensors.values.ecs import related
+from sensors.values.url import url_columns
 
 KINDS: Final = Kinds("mattermost_kinds.toml")
 _PARAMETERS: Final = "event.parameters"

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensors.dataset_tables import DatasetTables
+from sensors.shapes.dataset_tables import DatasetTables
 
 SENSOR: Final = DatasetTables("menlo", "menlo.toml")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, framing, message_forms, syslog
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
+from sensors.values import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, message_forms
+from sensors.shapes import message_forms
+from sensors.values import connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, text_values
-from sensors.losses import name_lost
+from sensors.reading import framing
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
+from sensors.values import connection, ecs, text_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import delimited, ecs, framing, json_table, syslog
-from sensors.gateway_records import mapped, tables
-from sensors.json_table import text
-from sensors.losses import name_lost
+from sensors.reading import delimited, framing, json_table, syslog
+from sensors.reading.json_table import text
+from sensors.reading.losses import name_lost
+from sensors.shapes.gateway_records import mapped, tables
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

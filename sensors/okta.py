@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.ecs import related
-from sensors.json_table import mapped, objects, text, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.reading import json_table
+from sensors.reading.json_table import mapped, objects, text, time
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, pfsense_lines, syslog
+from sensors import pfsense_lines
+from sensors.reading import framing, syslog
 from sensors.schema import TIME
+from sensors.shapes import message_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

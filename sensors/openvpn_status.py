@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, zones
-from sensors.losses import name_lost
+from sensors.reading import framing, zones
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
+from sensors.shapes import message_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

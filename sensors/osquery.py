@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.ecs import is_ip, related
-from sensors.json_table import integer, json, mapped, text, time
+from sensors.reading import json_table
+from sensors.reading.json_table import integer, json, mapped, text, time
+from sensors.values.ecs import is_ip, related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

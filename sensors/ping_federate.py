@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
-from sensors.audit_trail import words
-from sensors.losses import name_lost
-from sensors.mapping import address
-from sensors.url import url_columns
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
+from sensors.shapes.audit_trail import words
+from sensors.shapes.mapping import address
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords
-from sensors.ecs import related
-from sensors.json_table import mapped, objects, text, texts, time
-from sensors.mapping import address, flags
-from sensors.url import url_columns
+from sensors.reading.json_table import mapped, objects, text, texts, time
+from sensors.shapes.audit_records import AuditRecords
+from sensors.shapes.mapping import address, flags
+from sensors.values.ecs import related
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

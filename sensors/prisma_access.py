@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import cef, syslog
-from sensors.gateway_records import mapped, tables
-from sensors.json_table import text
+from sensors import cef
+from sensors.reading import syslog
+from sensors.reading.json_table import text
+from sensors.shapes.gateway_records import mapped, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

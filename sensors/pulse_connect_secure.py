@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, syslog
-from sensors.url import url_columns
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

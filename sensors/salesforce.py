@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, first_words, who
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, number, text, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox
+from sensors.reading.json_table import integer, mapped, number, text, time
+from sensors.shapes.audit_trail import AuditTrail, first_words, who
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox
+from sensors.values.ecs import related
 
 FIELDS: Final = {
     "event.id": ("REQUEST_ID", "EventIdentifier", "Id"),

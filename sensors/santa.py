@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import command_line, ecs, framing, json_table
-from sensors.losses import name_lost
-from sensors.mapping import first_rule
+from sensors.reading import framing, json_table
+from sensors.reading.losses import name_lost
+from sensors.shapes.mapping import first_rule
+from sensors.values import command_line, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, json_table, zones
-from sensors.audit_trail import AuditTrail, unless, words
-from sensors.json_table import integer, mapped, text
-from sensors.mapping import address, first_rule
+from sensors.reading import json_table, zones
+from sensors.reading.json_table import integer, mapped, text
+from sensors.shapes.audit_trail import AuditTrail, unless, words
+from sensors.shapes.mapping import address, first_rule
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, Kinds, unless, who, words
-from sensors.ecs import related
-from sensors.json_table import json, mapped, text, time
-from sensors.mapping import address, mail_domain
+from sensors.reading.json_table import json, mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, Kinds, unless, who, words
+from sensors.shapes.mapping import address, mail_domain
+from sensors.values.ecs import related
 
 KINDS: Final = Kinds("slack_kinds.toml")
 _ENTITIES: Final = (

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, json_table
-from sensors.losses import name_lost
-from sensors.syslog import moments
+from sensors.reading import framing, json_table
+from sensors.reading.losses import name_lost
+from sensors.reading.syslog import moments
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords
-from sensors.json_table import text
+from sensors.reading.json_table import text
+from sensors.shapes.endpoint_records import EndpointRecords
 
 
 def _more(frame: pl.DataFrame, kind: str) -> list[pl.Expr]:  # noqa: ARG001 - both kinds say it alike

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs
-from sensors.audit_trail import AuditTrail, unless, words
-from sensors.json_table import mapped, text, time
-from sensors.mapping import address, first_rule
+from sensors.reading.json_table import mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, unless, words
+from sensors.shapes.mapping import address, first_rule
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

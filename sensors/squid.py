@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import ecs, framing, patterns
-from sensors.losses import name_lost
+from sensors.reading import framing, patterns
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, key_value, syslog, zones
-from sensors.losses import name_lost
-from sensors.mapping import first_rule
+from sensors.reading import framing, key_value, syslog, zones
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
+from sensors.shapes.mapping import first_rule
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

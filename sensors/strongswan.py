@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, message_forms, pfsense_lines, syslog
+from sensors import pfsense_lines
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import connection, ecs, json_table
-from sensors.distinct import by_value
-from sensors.json_table import integer, mapped, objects, text, texts, time
-from sensors.mapping import flags
-from sensors.url import url_columns
+from sensors.reading import json_table
+from sensors.reading.distinct import by_value
+from sensors.reading.json_table import integer, mapped, objects, text, texts, time
+from sensors.shapes.mapping import flags
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

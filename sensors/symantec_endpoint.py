@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, connection, ecs, framing, syslog, zones
-from sensors.endpoint_records import related
-from sensors.mapping import first_rule
+from sensors.reading import framing, syslog, zones
 from sensors.schema import TIME
+from sensors.shapes.endpoint_records import related
+from sensors.shapes.mapping import first_rule
+from sensors.values import command_line, connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,9 +11,9 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords, gathered
-from sensors.json_table import text
-from sensors.url import url_columns
+from sensors.reading.json_table import text
+from sensors.shapes.endpoint_records import EndpointRecords, gathered
+from sensors.values.url import url_columns
 
 _ADDRESSES: Final = (
     "collector_device_ip", "device_ip", "device_gateway", "device_public_ip",

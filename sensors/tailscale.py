@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.gateway_records import GatewayRecords, lifted
-from sensors.json_table import text
+from sensors.reading import json_table
+from sensors.reading.json_table import text
+from sensors.shapes.gateway_records import GatewayRecords, lifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords
-from sensors.json_table import json, text
+from sensors.reading.json_table import json, text
+from sensors.shapes.endpoint_records import EndpointRecords
 
 _FOUND: Final = {
     "file.path": r'"file"\s*:\s*\{\s*"path"\s*:\s*"((?:[^"\\]|\\.)*)"',

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors.audit_records import AuditRecords, original, told_by
-from sensors.ecs import address, is_ip, related
-from sensors.json_table import integer, mapped, text, texts, time
-from sensors.listed import SEVERAL
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, mapped, text, texts, time
+from sensors.shapes.audit_records import AuditRecords, original, told_by
+from sensors.values.ecs import address, is_ip, related
+from sensors.values.listed import SEVERAL
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import cef, ecs, syslog
-from sensors.json_table import text
+from sensors import cef
+from sensors.reading import syslog
+from sensors.reading.json_table import text
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors.endpoint_records import EndpointRecords
+from sensors.shapes.endpoint_records import EndpointRecords
 
 _LENGTHS: Final = {32: "md5", 40: "sha1", 64: "sha256"}
 

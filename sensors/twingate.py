@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sensors import framing, syslog
-from sensors.gateway_records import GatewayRecords, behind_headers
-from sensors.json_table import text
+from sensors.reading import framing, syslog
+from sensors.reading.json_table import text
+from sensors.shapes.gateway_records import GatewayRecords, behind_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, linux_auth, netfilter, syslog
+from sensors import linux_auth, netfilter
 from sensors.application_logins import programs
+from sensors.reading import framing, syslog
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

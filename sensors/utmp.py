@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from sensors import ecs
 from sensors.remote_control.sessions import Sessions
 from sensors.schema import TIME
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, framing, json_table, syslog
-from sensors.json_table import text
-from sensors.losses import name_lost
-from sensors.mapping import first_rule, flags, mail_domain, mailbox
-from sensors.url import url_columns
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.json_table import text
+from sensors.reading.losses import name_lost
+from sensors.shapes.mapping import first_rule, flags, mail_domain, mailbox
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

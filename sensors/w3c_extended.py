@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing
-from sensors.losses import name_lost
-from sensors.mapping import address
+from sensors.reading import framing
+from sensors.reading.losses import name_lost
+from sensors.shapes.mapping import address
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

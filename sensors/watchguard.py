@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs, framing, message_forms, syslog
-from sensors.losses import name_lost
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
+from sensors.shapes import message_forms
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

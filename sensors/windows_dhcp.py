@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, zones
-from sensors.losses import name_lost
+from sensors.reading import framing, zones
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

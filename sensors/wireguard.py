@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, syslog
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

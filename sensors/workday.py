@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import zones
-from sensors.audit_trail import AuditTrail, first_words, who
-from sensors.ecs import related
-from sensors.json_table import mapped, text, time
-from sensors.mapping import address, mail_domain, mailbox, only
+from sensors.reading import zones
+from sensors.reading.json_table import mapped, text, time
+from sensors.shapes.audit_trail import AuditTrail, first_words, who
+from sensors.shapes.mapping import address, mail_domain, mailbox, only
+from sensors.values.ecs import related
 
 if TYPE_CHECKING:
     from datetime import tzinfo

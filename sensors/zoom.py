@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors.audit_trail import AuditTrail, first_words, who
-from sensors.ecs import related
-from sensors.json_table import integer, mapped, objects, text, time
-from sensors.mapping import address, mail_domain
+from sensors.reading.json_table import integer, mapped, objects, text, time
+from sensors.shapes.audit_trail import AuditTrail, first_words, who
+from sensors.shapes.mapping import address, mail_domain
+from sensors.values.ecs import related
 
 _O: Final = "payload.object"
 _MEMBER: Final = f"{_O}.participant"

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import delimited, ecs, framing, json_table, syslog
-from sensors.gateway_records import GatewayRecords, lifted, of_pairs
-from sensors.mapping import only
+from sensors.reading import delimited, framing, json_table, syslog
+from sensors.shapes.gateway_records import GatewayRecords, lifted, of_pairs
+from sensors.shapes.mapping import only
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

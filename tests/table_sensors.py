@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sensors.dataset_tables import DatasetTables
+    from sensors.shapes.dataset_tables import DatasetTables
 
 
 def unsampled(sensor: DatasetTables, rows: Iterable[Mapping[str, object]]) -> set[str]:

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from json_sensors import broken
 from text_sensors import SAMPLES, Row, broken_lines, events, golden, source_of
 
-from sensors import linux_auth, message_forms, unix_syslog
+from sensors import linux_auth, unix_syslog
 from sensors.application_logins import SENSOR
 from sensors.application_logins.products import products
 from sensors.sensor import claims
+from sensors.shapes import message_forms
 
 if TYPE_CHECKING:
     from pathlib import Path

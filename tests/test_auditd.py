@@ -5,7 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from text_sensors import SAMPLES, Row, broken_lines, events, source_of
 
-from sensors import auditd, framing
+from sensors import auditd
+from sensors.reading import framing
 
 SAMPLE = (SAMPLES / "auditd" / "audit.log").read_text("utf-8")
 

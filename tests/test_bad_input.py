@@ -19,7 +19,7 @@ import pytest
 import windows_evtx
 from hunted import SAMPLES, Hunted, hunt, run
 
-from sensors import unpack
+from sensors.reading import unpack
 
 GOOD = (SAMPLES / "okta" / "system.ndjson").read_bytes()
 GOOD_EVENTS = GOOD.count(b"\n")

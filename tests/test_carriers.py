@@ -18,7 +18,7 @@ from test_sniff import LOGS, SAMPLES
 from text_sensors import source_of
 
 from analysis import intake
-from sensors import framing
+from sensors.reading import framing
 from sensors.sensor import Unread
 
 Lines = Sequence[str]

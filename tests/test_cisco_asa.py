@@ -22,10 +22,10 @@ from text_sensors import (
     worded,
 )
 
-from sensors import framing
 from sensors.cisco_asa import SENSOR
 from sensors.cisco_asa.forms import kinds
 from sensors.cisco_asa.meaning import meanings
+from sensors.reading import framing
 
 LINES = sample_lines("cisco_asa")
 MESSAGES = worded("asa_messages")

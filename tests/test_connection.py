@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors.connection import described, direction, transport
+from sensors.values.connection import described, direction, transport
 
 ADDRESSES = st.ip_addresses().map(str)
 PORTS = st.integers(0, 65_535)

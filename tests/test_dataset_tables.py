@@ -9,7 +9,7 @@ import pytest
 from sensors import cloudflare, forcepoint_web, menlo, netskope, panther_audit, schema, snyk
 
 if TYPE_CHECKING:
-    from sensors.dataset_tables import DatasetTables
+    from sensors.shapes.dataset_tables import DatasetTables
 
 SENSORS = [one.SENSOR for one in (cloudflare, forcepoint_web, menlo, netskope, panther_audit, snyk)]
 

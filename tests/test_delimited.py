@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sensors import delimited
+from sensors.reading import delimited
 from sensors.sensor import Source
 
 Make = Callable[..., Source]

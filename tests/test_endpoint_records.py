@@ -26,11 +26,11 @@ from sensors import (
     tanium,
     trellix,
 )
-from sensors.endpoint_records import kinds
 from sensors.sensor import claims
+from sensors.shapes.endpoint_records import kinds
 
 if TYPE_CHECKING:
-    from sensors.endpoint_records import EndpointRecords
+    from sensors.shapes.endpoint_records import EndpointRecords
 
 ALL = (
     auditbeat.SENSOR,

@@ -10,7 +10,7 @@ from test_sniff import LOGS, SAMPLES
 from text_sensors import source_of
 
 from analysis import intake
-from sensors import framing
+from sensors.reading import framing
 from sensors.sensor import Unread
 
 SMALL = [path for path in LOGS if "scenario" not in path.parts and path.stat().st_size < 200_000]

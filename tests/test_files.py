@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sensors import files, framing, unpack
+from sensors import files
+from sensors.reading import framing, unpack
 from sensors.sensor import Source, Unread
 
 LINES = b"".join(b"line %d of a log\n" % number for number in range(20_000))

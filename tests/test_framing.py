@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensors import framing
+from sensors.reading import framing
 from sensors.sensor import Source
 
 Make = Callable[..., Source]

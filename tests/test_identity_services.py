@@ -23,8 +23,8 @@ from sensors import (
     schema,
     teleport,
 )
-from sensors.audit_records import AuditRecords
 from sensors.sensor import claims
+from sensors.shapes.audit_records import AuditRecords
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 SENSORS: dict[str, AuditRecords] = {

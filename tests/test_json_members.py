@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors.json_members import objects
+from sensors.reading.json_members import objects
 
 KEYS = st.sampled_from(["a", "b", "p", "long key", "\u00e9", 'q"'])
 VALUES = st.recursive(

@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sensors.json_cut import PAGE
-from sensors.json_pages import several
+from sensors.reading.json_cut import PAGE
+from sensors.reading.json_pages import several
 
 PIECES = st.sampled_from(
     ['{"value":', '{ "data" : {', '"hits" :', "[", "[ ", "{", "}", "]", "{}", "}{", '"a":1', ",", " ",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sensors import framing, json_table
+from sensors.reading import framing, json_table
 from sensors.sensor import HEAD_BYTES, Source
 
 SAMPLE = {
@@ -438,7 +438,7 @@ def test_bytes_that_are_not_utf8_stay_visible() -> None:
 
 
 def test_a_record_without_end_does_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensors.json_cut.LINE_BYTES", 10_000)
+    monkeypatch.setattr("sensors.reading.json_cut.LINE_BYTES", 10_000)
     monkeypatch.setattr(framing, "CHUNK_BYTES", 1000)
     source = in_memory(b'[{"a":1},\n{"a":"' + b"x" * 100_000 + b'"},\n{"a":2}]')
     assert all_records(source)["text"].to_list() == ['{"a":1}', '{"a":2}']

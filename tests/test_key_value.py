@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors import key_value
+from sensors.reading import key_value
 
 
 def read(line: str, divided_by: str = "") -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from sensors.losses import name_lost
+from sensors.reading.losses import name_lost
 from sensors.sensor import Source
 
 

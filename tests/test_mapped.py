@@ -16,8 +16,8 @@ from json_sensors import broken
 from test_rules_readme import FENCE, is_shown, steps, typed
 from text_sensors import events, source_of
 
-from sensors import delimited
 from sensors.mapped import MappingError, mapped
+from sensors.reading import delimited
 
 FOLDER = SAMPLES / "mapped"
 GATE = (FOLDER / "acme_gate.yaml", (FOLDER / "acme_gate.csv").read_bytes())

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors import patterns, squid, syslog
+from sensors import squid
 from sensors.cisco_asa.forms import kinds
 from sensors.linux_auth.forms import forms as linux_forms
-from sensors.patterns.automaton import Automaton
-from sensors.patterns.grammar import UnknownError, program
+from sensors.reading import patterns, syslog
+from sensors.reading.patterns.automaton import Automaton
+from sensors.reading.patterns.grammar import UnknownError, program
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from text_sensors import source_of
 
-from sensors import framing, syslog
+from sensors.reading import framing, syslog
 
 
 class Options(TypedDict, total=False):

@@ -9,11 +9,11 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sensors import text_views
-from sensors.distinct import by_value, numbered
-from sensors.json_table import _moments, _patiently
-from sensors.listed import _joined_and_split, union
-from sensors.mapping import flags
+from sensors.reading import text_views
+from sensors.reading.distinct import by_value, numbered
+from sensors.reading.json_table import _moments, _patiently
+from sensors.shapes.mapping import flags
+from sensors.values.listed import _joined_and_split, union
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -118,7 +118,7 @@ def test_a_binary_field_may_hold_anything(monkeypatch: pytest.MonkeyPatch) -> No
     field = b"MESSAGE\n" + struct.pack("<Q", len(message)) + message + b"\n"
     entry = b"__CURSOR=c%d\n__REALTIME_TIMESTAMP=1791190800000000\n" + field + b"\n"
     content = b"".join(entry % number for number in range(5))
-    monkeypatch.setattr("sensors.framing.CHUNK_BYTES", 300)
+    monkeypatch.setattr("sensors.reading.framing.CHUNK_BYTES", 300)
     rows = events(journald.SENSOR, source_of(content))
     assert [row["system.journald.cursor"] for row in rows] == [f"c{number}" for number in range(5)]
     assert {row["message"] for row in rows} == {message.decode("utf-8", "replace")}

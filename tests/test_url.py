@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors import ecs
-from sensors.url import url_columns
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 
 def parts(url: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from table_sensors import unsampled
 from sensors import forcepoint_web, menlo, panther_audit, snyk
 
 if TYPE_CHECKING:
-    from sensors.dataset_tables import DatasetTables
+    from sensors.shapes.dataset_tables import DatasetTables
 
 ALL = (menlo.SENSOR, forcepoint_web.SENSOR, snyk.SENSOR, panther_audit.SENSOR)
 

@@ -186,7 +186,7 @@ def test_event_xml_is_found_whatever_stands_around_it(wrap: str) -> None:
 
 
 def test_event_xml_across_blocks_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sensors.framing.CHUNK_BYTES", 100)
+    monkeypatch.setattr("sensors.reading.framing.CHUNK_BYTES", 100)
     text = "\n".join(
         xml(4624, f"<EventData><Data Name='IpPort'>{at + 1}</Data></EventData>", at) for at in range(20)
     )

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zeek_reading import CONN, ENDS, ROW, SAMPLES, header, in_memory, read
 
-from sensors import text_values
 from sensors.sensor import Source
+from sensors.values import text_values
 from sensors.zeek import SENSOR, kinds, tsv
 
 # --- headers ----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from sensors.zones import utc, zone
+from sensors.reading.zones import utc, zone
 
 
 @pytest.mark.parametrize(

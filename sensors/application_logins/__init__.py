@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sensors import framing, json_table, syslog
 from sensors.application_logins import reading
 from sensors.application_logins.meaning import events
 from sensors.application_logins.products import Product, products
 from sensors.application_logins.sessions import Sessions
-from sensors.losses import name_lost
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

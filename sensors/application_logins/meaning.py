@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import message_forms
-from sensors.url import url_columns
+from sensors.shapes import message_forms
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from sensors.application_logins.products import Product

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from sensors import json_table
+from sensors.reading import json_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

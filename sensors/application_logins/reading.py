@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, json_table, key_value, syslog
-from sensors.json_table import text
+from sensors.reading import framing, json_table, key_value, syslog
+from sensors.reading.json_table import text
 from sensors.schema import TIME
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors import message_forms
+from sensors.shapes import message_forms
 
 _HELD: Final = 10_000  # sessions that are remembered, those that spoke last
 _KEYS: Final = ("session.id", "host.name", "process.pid")  # a session is of one process

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing
 from sensors.auditd.columns import mapped
 from sensors.auditd.values import parsed
-from sensors.losses import name_lost
+from sensors.reading import framing
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs
 from sensors.auditd.values import address, arguments
 from sensors.schema import TIME
+from sensors.values import command_line, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, syslog
 from sensors.cef.framing import dictionary, products, records
 from sensors.cef.meaning import mapped, moments, timed
+from sensors.reading import syslog
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

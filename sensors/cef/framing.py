@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from sensors import framing, patterns, syslog
 from sensors.cef import pairs
-from sensors.losses import name_lost
+from sensors.reading import framing, patterns, syslog
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,7 +68,7 @@ def records(
 
     Yields:
         Frames with `HEADER`, `leef` (Boolean), `host` (who sent it, by the syslog header), `partial` (keys
-        were left out) and what `sensors.syslog.records` yields; frames of the same height with the
+        were left out) and what `sensors.reading.syslog.records` yields; frames of the same height with the
         values of the keys.
     """
     for lines in syslog.records(source):

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, syslog, text_values
 from sensors.cef.framing import dictionary
-from sensors.mapping import first_rule
+from sensors.reading import syslog
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.shapes.mapping import first_rule
+from sensors.values import connection, ecs, text_values
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

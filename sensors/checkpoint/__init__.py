@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sensors import ecs, syslog
 from sensors.checkpoint.meaning import mapped
 from sensors.checkpoint.reading import records, told
+from sensors.reading import syslog
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

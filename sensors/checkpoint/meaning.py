@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import cef, connection, ecs, syslog, text_values
+from sensors import cef
 from sensors.checkpoint.reading import tables
-from sensors.mapping import flags
+from sensors.reading import syslog
 from sensors.schema import TIME
+from sensors.shapes.mapping import flags
+from sensors.values import connection, ecs, text_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import cef, framing, syslog
+from sensors import cef
 from sensors.cef import pairs
-from sensors.losses import name_lost
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def told(head: bytes) -> bool:
 def records(source: Source) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """The lines of a source, and beside them a column for each of Check Point's fields in small letters.
 
-    The first frames have `host`, `partial` and what `sensors.syslog.records` yields. Lines of another form
-    are named in `source.unread`.
+    The first frames have `host`, `partial` and what `sensors.reading.syslog.records` yields. Lines of another
+    form are named in `source.unread`.
     """
     if cef.products(source.head):
         yield from _exported(source)

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import ecs, framing, syslog
 from sensors.cisco_asa import security
 from sensors.cisco_asa.columns import derived
 from sensors.cisco_asa.forms import kinds
 from sensors.cisco_asa.meaning import with_meaning
-from sensors.losses import name_lost
-from sensors.wording import by_kind
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
+from sensors.values.wording import by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sensors.json_scan import Array
+    from sensors.reading.json_scan import Array
     from sensors.sensor import Source
 
 _TAG = (

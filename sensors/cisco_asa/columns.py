@@ -6,9 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs, syslog
+from sensors.reading import syslog
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 _NANOSECONDS: Final = 1_000_000_000
 _LONGEST: Final = 10 * 366 * 86_400  # seconds; what claims to have lasted longer is a slip or a trick

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from sensors.wording import expanded
+from sensors.values.wording import expanded
 
 _CLASS_DIGITS = 3
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors.mapping import first_rule
+from sensors.shapes.mapping import first_rule
 
 CODES: Final = ("430001", "430002", "430003", "430004", "430005")
 # A comma and a key begin a new pair; a comma in a value (a URL, a message) has no `Key:` after it.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
 from sensors.cloud_network import amazon, azure, firewalls, google
-from sensors.json_table import text, time
+from sensors.reading import json_table
+from sensors.reading.json_table import text, time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs
 from sensors.cloud_network.columns import addresses, common, filled, finished
-from sensors.json_table import integer, mapped, objects, text
+from sensors.reading.json_table import integer, mapped, objects, text
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, json_table
 from sensors.cloud_network.columns import NETWORK, finished
-from sensors.json_table import objects, text, texts, time
+from sensors.reading import json_table
+from sensors.reading.json_table import objects, text, texts, time
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

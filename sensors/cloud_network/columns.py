@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors import connection, ecs
-from sensors.json_table import time
+from sensors.reading.json_table import time
+from sensors.values import connection, ecs
 
 NETWORK: Final = pl.lit(["network"], pl.List(pl.String))
 CONNECTION: Final = pl.lit(["connection"], pl.List(pl.String))

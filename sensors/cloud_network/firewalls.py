@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, suricata
+from sensors import suricata
 from sensors.cloud_network.columns import NETWORK, finished
-from sensors.json_table import integer, mapped, text, time
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, mapped, text, time
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

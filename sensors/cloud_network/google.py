@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs
 from sensors.cloud_network.columns import CONNECTION, addresses, common, filled, finished
-from sensors.json_table import integer, mapped, objects, text, time
+from sensors.reading.json_table import integer, mapped, objects, text, time
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

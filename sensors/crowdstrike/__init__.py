@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
 from sensors.crowdstrike import falcon, fdr
-from sensors.json_table import text
+from sensors.reading import json_table
+from sensors.reading.json_table import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

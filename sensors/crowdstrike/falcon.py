@@ -6,10 +6,10 @@ from typing import Final
 
 import polars as pl
 
-from sensors import command_line, ecs
-from sensors.json_table import integer, text, time
-from sensors.listed import SEVERAL
-from sensors.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.reading.json_table import integer, text, time
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.values import command_line, ecs
+from sensors.values.listed import SEVERAL
 
 _FILETIME: Final = 11_644_473_600_000_000  # microseconds from 1601 to 1970
 CATEGORY: Final = {

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs
-from sensors.distinct import by_value
-from sensors.json_table import integer, text, time
-from sensors.listed import SEVERAL
-from sensors.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.reading.distinct import by_value
+from sensors.reading.json_table import integer, text, time
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.values import command_line, ecs
+from sensors.values.listed import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, syslog
 from sensors.fortinet.meaning import with_meaning
 from sensors.fortinet.reading import data, value
-from sensors.url import url_columns
+from sensors.reading import syslog
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from sensors.fortinet.reading import data, value
-from sensors.mapping import first_case
+from sensors.shapes.mapping import first_case
 
 _BLOCKED: Final = "^(?:block|blocked|deny|denied|dropped|drop|reset|reset_client|reset_server|quarantine)"
 _PASSED: Final = "^(?:pass|passthrough|allow|accept|exempt|monitor|detected|log-only)"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import key_value, syslog, zones
-from sensors.losses import name_lost
+from sensors.reading import key_value, syslog, zones
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
 
 if TYPE_CHECKING:

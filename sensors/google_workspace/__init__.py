@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.audit_records import told_by
-from sensors.ecs import related
 from sensors.google_workspace.alerts import alerts
 from sensors.google_workspace.parameters import PREFIX, given, per_event, whole, with_parameters
 from sensors.google_workspace.rules import CATEGORY, DATASET, NAMED_ONLY, TYPE
-from sensors.json_table import mapped, text, time
-from sensors.mapping import address, mail_domain, mailbox
-from sensors.url import url_columns
+from sensors.reading import json_table
+from sensors.reading.json_table import mapped, text, time
+from sensors.shapes.audit_records import told_by
+from sensors.shapes.mapping import address, mail_domain, mailbox
+from sensors.values.ecs import related
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

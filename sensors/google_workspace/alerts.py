@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from sensors.ecs import related
-from sensors.json_table import json, mapped, objects, text, texts, time
-from sensors.mapping import address, mail_domain, mailbox
+from sensors.reading.json_table import json, mapped, objects, text, texts, time
+from sensors.shapes.mapping import address, mail_domain, mailbox
+from sensors.values.ecs import related
 
 FIELDS: Final = {
     "event.action": "source",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors.json_table import objects, text
+from sensors.reading.json_table import objects, text
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, message_forms, syslog
 from sensors.infoblox_nios.answers import answered
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

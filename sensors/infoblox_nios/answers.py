@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs
+from sensors.values import ecs
 
 _ONE: Final = r"^\s*(?P<name>\S+) (?P<ttl>[0-9]+) (?P<class>[A-Z]+) (?P<type>[A-Z0-9]+) ?(?P<data>.*?)\s*$"
 _QUOTED: Final = r'(?:"[^"]*"|[^;"])+'

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import command_line
-from sensors.endpoint_records import EndpointRecords
 from sensors.jamf import telemetry
-from sensors.json_table import integer, objects, text, texts
-from sensors.mapping import address
+from sensors.reading.json_table import integer, objects, text, texts
+from sensors.shapes.endpoint_records import EndpointRecords
+from sensors.shapes.mapping import address
+from sensors.values import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line
-from sensors.json_table import integer, text, texts, time
-from sensors.mapping import address
+from sensors.reading.json_table import integer, text, texts, time
+from sensors.shapes.mapping import address
+from sensors.values import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

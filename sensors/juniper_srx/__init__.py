@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, message_forms, syslog
 from sensors.juniper_srx.columns import derived
+from sensors.reading import framing, syslog
+from sensors.shapes import message_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

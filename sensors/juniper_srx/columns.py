@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors import ecs
-from sensors.message_forms import with_columns_for
+from sensors.shapes.message_forms import with_columns_for
+from sensors.values import ecs
 
 _LIST: Final = pl.List(pl.String)
 _NONE: Final = ("N/A", "None", "UNKNOWN", "unknown", "")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, netfilter, syslog
+from sensors import netfilter
 from sensors.application_logins import programs as application_programs
 from sensors.linux_auth.columns import derived
 from sensors.linux_auth.forms import forms, programs
-from sensors.losses import name_lost
-from sensors.wording import by_kind
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
+from sensors.values.wording import by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

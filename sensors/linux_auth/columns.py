@@ -6,8 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs, syslog
-from sensors.mapping import first_case
+from sensors.reading import syslog
+from sensors.shapes.mapping import first_case
+from sensors.values import ecs
 
 _REFUSED: Final = [
     "Failed",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import delimited, json_table
-from sensors.json_table import text
 from sensors.m365_defender.hunting import events
+from sensors.reading import delimited, json_table
+from sensors.reading.json_table import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

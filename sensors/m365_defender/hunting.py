@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs
-from sensors.json_table import integer, objects, text, texts, time
-from sensors.mapping import address, first_rule, mail_domain, mailbox, only
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, objects, text, texts, time
+from sensors.shapes.mapping import address, first_rule, mail_domain, mailbox, only
+from sensors.values import command_line, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs, framing, json_table, unix_syslog
-from sensors.json_table import text
-from sensors.losses import name_lost
+from sensors import unix_syslog
 from sensors.macos_unified_log.meaning import meanings
+from sensors.reading import framing, json_table
+from sensors.reading.json_table import text
+from sensors.reading.losses import name_lost
+from sensors.values import command_line, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sensors import delimited, json_table
-from sensors.losses import name_lost
 from sensors.mapped import columns
 from sensors.mapped.spec import MappingError, Spec, load
+from sensors.reading import delimited, json_table
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

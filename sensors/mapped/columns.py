@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, json_table, schema, text_values, zones
-from sensors.json_table import text
+from sensors import schema
+from sensors.reading import json_table, zones
+from sensors.reading.json_table import text
+from sensors.values import ecs, text_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

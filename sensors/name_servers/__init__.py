@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, json_table
 from sensors.infoblox_nios import is_nios
-from sensors.losses import name_lost
 from sensors.name_servers.columns import events
+from sensors.reading import framing, json_table
+from sensors.reading.losses import name_lost
+from sensors.reading.syslog import moments
 from sensors.schema import TIME
-from sensors.syslog import moments
-from sensors.wording import expanded
+from sensors.values.wording import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

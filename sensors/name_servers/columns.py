@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors import connection, ecs
+from sensors.values import connection, ecs
 
 _DATASETS: Final = {
     "bind": "bind.query", "coredns": "coredns.log", "unbound": "unbound.log", "dnsmasq": "dnsmasq.log",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import connection, ecs
 from sensors.netflow import walk
 from sensors.netflow.templates import snake
+from sensors.values import connection, ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
-from sensors.losses import name_lost
 from sensors.panos import layout
 from sensors.panos.columns import mapped
 from sensors.panos.times import moment
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, syslog
 from sensors.panos.layout import columns_of_ecs, number, text
 from sensors.panos.legacy import described
 from sensors.panos.meaning import with_meaning
 from sensors.panos.times import started
-from sensors.url import url_columns
+from sensors.reading import syslog
+from sensors.values import ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors.mapping import first_case
 from sensors.panos.layout import data, text
+from sensors.shapes.mapping import first_case
 
 _SEVERITY: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4, "informational": 5}
 _ALLOWED: Final = "^(?:alert|allow|continue)$"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sensors import zones
 from sensors.panos.layout import text
+from sensors.reading import zones
 from sensors.schema import TIME
 
 if TYPE_CHECKING:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing, linux_auth, message_forms, openvpn, pfsense_lines, strongswan, syslog, zones
-from sensors.losses import name_lost
+from sensors import linux_auth, openvpn, pfsense_lines, strongswan
 from sensors.pfsense.filterlog import packets
+from sensors.reading import framing, syslog, zones
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.shapes import message_forms
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs
+from sensors.values import ecs
 
 _HEAD: Final = {
     "pfsense.filter.number": 0, "pfsense.filter.anchor": 2, "rule.id": 3, "interface": 4, "event.reason": 5,

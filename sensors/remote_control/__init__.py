@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs, framing, syslog
-from sensors.losses import name_lost
+from sensors.reading import framing, syslog
+from sensors.reading.losses import name_lost
 from sensors.remote_control.columns import mapped
 from sensors.remote_control.sessions import Sessions
 from sensors.remote_control.times import timed
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

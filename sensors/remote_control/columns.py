@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import ecs
-from sensors.mapping import address
+from sensors.shapes.mapping import address
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sensors import syslog, zones
+from sensors.reading import syslog, zones
 from sensors.schema import TIME
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.json_table import text
+from sensors.reading import json_table
+from sensors.reading.json_table import text
 from sensors.sentinel_one import funnel, management
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sensors import command_line, ecs
-from sensors.json_table import integer, mapped, text, time
-from sensors.mapping import address, first_rule
-from sensors.url import url_columns
+from sensors.reading.json_table import integer, mapped, text, time
+from sensors.shapes.mapping import address, first_rule
+from sensors.values import command_line, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

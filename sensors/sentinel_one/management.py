@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import command_line, ecs
-from sensors.ecs import is_ip
-from sensors.json_table import mapped, objects, text, time
-from sensors.mapping import address, first_rule, flags
+from sensors.reading.json_table import mapped, objects, text, time
+from sensors.shapes.mapping import address, first_rule, flags
+from sensors.values import command_line, ecs
+from sensors.values.ecs import is_ip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

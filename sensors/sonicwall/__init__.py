@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, framing, key_value, syslog, zones
-from sensors.losses import name_lost
+from sensors.reading import framing, key_value, syslog, zones
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME
 from sensors.sonicwall.columns import data, mapped, value
+from sensors.values import ecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors import connection, ecs, key_value, syslog
+from sensors.reading import key_value, syslog
+from sensors.values import connection, ecs
 
 # `192.0.2.1:443:X1:host.example`; the address is missing where `srcV6` has it.
 _END: Final = r"^(?P<ip>[^:]*)(?::(?P<port>[0-9]*)(?::(?P<interface>[^:]*)(?::(?P<host>.*))?)?)?$"

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from sensors import connection, ecs, key_value, syslog
+from sensors.reading import key_value, syslog
 from sensors.schema import TIME
-from sensors.url import url_columns
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 _INSIDE: Final = ("LAN", "DMZ", "VPN", "WiFi", "WIFI")
 _MAIL: Final = {"pops": "pop3s"}

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from sensors import framing, json_table, syslog
-from sensors.losses import name_lost
+from sensors.reading import framing, json_table, syslog
+from sensors.reading.losses import name_lost
+from sensors.values.wording import expanded
 from sensors.web_access.columns import events
 from sensors.web_access.json_records import is_record, parts_of
-from sensors.wording import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import connection, ecs, zones
-from sensors.json_table import FRAME
-from sensors.mapping import address
-from sensors.url import url_columns
+from sensors.reading import zones
+from sensors.reading.json_table import FRAME
+from sensors.shapes.mapping import address
+from sensors.values import connection, ecs
+from sensors.values.url import url_columns
 
 if TYPE_CHECKING:
     from sensors.sensor import Source

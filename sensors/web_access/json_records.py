@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors.json_table import text, texts, time
+from sensors.reading.json_table import text, texts, time
 
 _TRAEFIK: Final = {
     "port": "ClientPort", "user": "ClientUsername", "status": "DownstreamStatus",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sensors import framing, json_table
+from sensors.reading import framing, json_table
 from sensors.windows import event_json, event_xml, evtx_chunks, titles
 from sensors.windows.mapping import mapped
 

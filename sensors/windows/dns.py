@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from sensors.ecs import is_ip
+from sensors.values.ecs import is_ip
 from sensors.windows import values
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
-from sensors.losses import name_lost
+from sensors.reading import json_table
+from sensors.reading.losses import name_lost
 from sensors.schema import TIME, dictionary
 from sensors.windows import values
 from sensors.windows.tables import EVENT_DATA

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors import framing
-from sensors.losses import name_lost
+from sensors.reading import framing
+from sensors.reading.losses import name_lost
 from sensors.windows.tables import EVENT_DATA
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs
-from sensors.losses import name_lost
+from sensors.reading.losses import name_lost
+from sensors.values import ecs
 from sensors.windows import (
     audited,
     devices,

@@ -10,7 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs, message_forms
+from sensors.shapes import message_forms
+from sensors.values import ecs
 from sensors.windows import values
 from sensors.windows.tables import EVENT_DATA, tables
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from sensors import ecs
-from sensors.distinct import by_value
+from sensors.reading.distinct import by_value
+from sensors.values import ecs
 from sensors.windows import values
 from sensors.windows.tables import EVENT_DATA, SPAN, tables
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors.distinct import by_value
-from sensors.ecs import is_ip
+from sensors.reading.distinct import by_value
 from sensors.schema import TIME
+from sensors.values.ecs import is_ip
 from sensors.windows.tables import tables
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import framing
+from sensors.reading import framing
 from sensors.zeek import columns, json_rows, sniffing, tsv
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from sensors import connection, ecs, schema, text_values
+from sensors import schema
+from sensors.values import connection, ecs, text_values
 from sensors.zeek import peculiar
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import json_table
+from sensors.reading import json_table
 from sensors.zeek import kinds
 
 if TYPE_CHECKING:

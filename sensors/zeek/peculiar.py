@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from sensors import ecs, schema, url
+from sensors import schema
+from sensors.values import ecs, url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

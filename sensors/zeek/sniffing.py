@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from sensors import json_table
+from sensors.reading import json_table
 from sensors.zeek import json_rows, kinds
 
 _SEPARATOR: Final = re.compile(r"^#separator \S", re.MULTILINE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from sensors import framing
+from sensors.reading import framing
 from sensors.zeek import kinds
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors import json_records, json_scan
-from sensors.json_cut import Cutter, after_page_opens
+from sensors.reading import json_records, json_scan
+from sensors.reading.json_cut import Cutter, after_page_opens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

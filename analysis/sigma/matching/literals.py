@@ -22,7 +22,7 @@ import polars as pl
 from numba import njit
 
 from analysis.sigma.fold import fold, fold_values
-from sensors.json_columns import spans
+from sensors.reading.json_columns import spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

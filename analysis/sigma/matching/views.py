@@ -30,7 +30,7 @@ from analysis.sigma.matching.numbering import (
     beyond_ascii,
     numbered,
 )
-from sensors.json_columns import spans
+from sensors.reading.json_columns import spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,16 +22,16 @@ from analysis.sigma.explain import NULL_FIELDS, as_text
 from analysis.sigma.taxonomy import AsWritten
 from analysis.sigma.written import texts as written_texts
 from analysis.workbench.match.ordered import by_column
-from sensors import framing, json_columns, json_shred
-from sensors.json_scan import RAW
-from sensors.losses import name_lost
+from sensors.reading import framing, json_columns, json_shred
+from sensors.reading.json_scan import RAW
+from sensors.reading.losses import name_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from analysis.sigma.pack import RulePack
     from analysis.sigma.taxonomy import Logsource
-    from sensors.json_scan import Array
+    from sensors.reading.json_scan import Array
     from sensors.sensor import Source
 
 LINE: Final = "log.file.line"

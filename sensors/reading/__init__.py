@@ -1,0 +1,1 @@
+"""Bytes to columns: lines, records, texts and times, each with where it stands."""

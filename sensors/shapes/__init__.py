@@ -1,0 +1,1 @@
+"""What sensors of one shape share: tables (TOML) say which field is which."""

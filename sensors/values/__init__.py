@@ -1,0 +1,1 @@
+"""What values mean, whatever the product: addresses of flows, URLs, command lines, names."""
