@@ -178,6 +178,12 @@ def test_flows_end_by_idling_and_the_table_is_emptied(source: Make, monkeypatch:
     assert found["source.packets"].sum() == 400
 
 
+def test_a_file_that_was_emptied_after_it_was_looked_at_is_named(source: Make) -> None:
+    made = source(b"", "emptied.pcap")
+    assert list(SENSOR.read(made)) == []
+    assert [one.reason for one in made.unread] == ["nothing is in it any more"]
+
+
 def test_packets_that_say_no_time_have_none(source: Make) -> None:
     whole = make.pcapng(CONVERSATION[:1])
     head = whole[

@@ -40,6 +40,9 @@ _TLS_VERSIONS: Final = {0x0300: "3.0", 0x0301: "1.0", 0x0302: "1.1", 0x0303: "1.
 def read(source: Source) -> Iterator[pl.DataFrame]:
     """Frames of `capture.flow`, `capture.dns` and `capture.tls` events, and of flows that exports tell of."""
     with source.local() as path:
+        if not path.stat().st_size:  # it was emptied after it was looked at
+            source.lost("nothing is in it any more")
+            return
         data = np.memmap(path, np.uint8, mode="r")
         exports = Captured(data, source)
         if exports.alone():
