@@ -16,7 +16,7 @@ from zeek_reading import CONN, ENDS, ROW, SAMPLES, header, in_memory, read
 
 from sensors.sensor import Source
 from sensors.values import text_values
-from sensors.zeek import SENSOR, kinds, tsv
+from sensors.zeek import kinds, tsv
 
 # --- headers ----------------------------------------------------------------------------------------------
 
