@@ -160,6 +160,30 @@ def test_names_of_mappings_are_their_own(tmp_path: Path) -> None:
     assert run("events", FOLDER / "acme_gate.csv", "--mapping", GATE[0], "--mapping", GATE[0]).exit_code == 3
 
 
+def test_paths_through_arrays_and_numbers_with_a_comma(tmp_path: Path) -> None:
+    path = tmp_path / "remote.yaml"
+    path.write_text(
+        "name: remote_tool\nformat: json\nclaims: {has: [peers, when]}\ntime: {from: when}\n"
+        "fields:\n  source.ip: peers.addr\n  destination.ip: peers.1.addr\n  user.name: peers.0.user.name\n"
+        "  source.bytes: {from: sent, decimal: comma}\n  destination.bytes: got\n"
+        "  network.bytes: {from: all, times: 1000, decimal: comma}\n",
+        "utf-8",
+    )
+    peers = [{"addr": "198.51.100.2", "user": {"name": "ann"}}, {"addr": "203.0.113.5"}]
+    records = [
+        {"when": 1791187272000, "peers": peers, "sent": "1.234.101", "got": "12.500", "all": "1.234,5"},
+        {"when": 1791187273000, "peers": peers[:1], "sent": "12.500", "got": "1,234", "all": "7"},
+        {"when": 1791187274000, "peers": "none", "sent": "x", "got": "12.0"},
+    ]
+    rows = events(mapped(path), source_of("\n".join(json.dumps(record) for record in records)))
+    names = ("source.ip", "destination.ip", "user.name", "source.bytes", "destination.bytes", "network.bytes")
+    assert [tuple(row.get(name) for name in names) for row in rows] == [
+        ("198.51.100.2", "203.0.113.5", "ann", 1_234_101, None, 1_234_500),
+        ("198.51.100.2", None, "ann", 12_500, 1_234, 7_000),
+        (None, None, None, None, 12, None),
+    ]
+
+
 def test_awkward_values(tmp_path: Path) -> None:
     path = tmp_path / "awkward.yaml"
     path.write_text(

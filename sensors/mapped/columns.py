@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TEXTS: Final = pl.List(pl.String())
 _GROUPED: Final = r"^[+-]?\d{1,3}(?:[,' ]\d{3})+(?:\.\d+)?$"  # thousands set apart, for people
+_FRACTION: Final = r"^[+-]?\d*\.\d*[1-9]\d*$"
 _IPS: Final = ("source.ip", "source.nat.ip", "destination.ip", "client.ip", "server.ip", "host.ip")
 _PEOPLE: Final = ("user.name", "user.full_name", "source.user.name", "user.target.name")
 _HOSTS: Final = ("host.name", "host.hostname", "source.domain", "destination.domain")
@@ -91,7 +92,7 @@ def _value(table: pl.DataFrame, origin: Origin, name: str) -> pl.Expr:
         return pl.lit(pl.Series([list(origin.value)])).first() if want == _TEXTS else pl.lit(origin.value[0])
     if want == _TEXTS and not origin.split and not origin.match:
         return pl.coalesce(json_table.texts(table, path) for path in origin.paths)
-    value = text(table, *origin.paths)
+    value = pl.coalesce(_raw(table, path) for path in origin.paths)
     if want != _TEXTS and not origin.match:  # of an array, the first
         first = pl.coalesce(json_table.texts(table, path).list.first() for path in origin.paths)
         value = pl.when(value.str.starts_with("[")).then(first).otherwise(value)
@@ -102,14 +103,37 @@ def _value(table: pl.DataFrame, origin: Origin, name: str) -> pl.Expr:
     if origin.values:
         value = value.replace_strict(origin.values, default=origin.other or value, return_dtype=pl.String)
     if origin.times is not None or want in {pl.Int64(), pl.Float64()}:
-        grouped = value.str.contains(_GROUPED)
-        value = pl.when(grouped).then(value.str.replace_all("[,' ]", "")).otherwise(value)
-    if origin.times is not None:
-        value = (value.cast(pl.Float64, strict=False) * origin.times).round().cast(pl.Int64, strict=False)
+        value = _number(value, origin, want)
     if want == _TEXTS:
         parts = value.str.split(origin.split) if origin.split else pl.concat_list(value)
         return parts.list.eval(pl.element().str.strip_chars(" "))
     return pl.when(ecs.is_ip(value)).then(value) if name.endswith(".ip") else value
+
+
+def _raw(table: pl.DataFrame, path: str) -> pl.Expr:
+    """The text at a path, which may lead through an array: its first object, or the one of a number."""
+    parts = path.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        outer, inner = ".".join(parts[:cut]), parts[cut:]
+        if outer not in table.columns:
+            continue
+        place, keys = (inner[0], inner[1:]) if inner[0].isdigit() else ("0", inner)
+        steps = "".join(f"['{key}']" for key in keys if "'" not in key)
+        array = pl.when(pl.col(outer).str.starts_with("[")).then(pl.col(outer))
+        return pl.coalesce(text(table, path), array.str.json_path_match(f"$[{place}]{steps}"))
+    return text(table, path)
+
+
+def _number(value: pl.Expr, origin: Origin, want: pl.DataType) -> pl.Expr:
+    """Numbers written for people, with a point before the fraction and no thousands apart; times a factor."""
+    if origin.decimal == ",":
+        value = value.str.replace_all("[.' ]", "").str.replace(",", ".", literal=True)
+    grouped = value.str.contains(_GROUPED)
+    value = pl.when(grouped).then(value.str.replace_all("[,' ]", "")).otherwise(value)
+    if origin.times is not None:
+        return (value.cast(pl.Float64, strict=False) * origin.times).round().cast(pl.Int64, strict=False)
+    # 12.500 octets are none: somebody's thousands, for which a mapping says `decimal: comma`.
+    return pl.when(~value.str.contains(_FRACTION)).then(value) if want == pl.Int64() else value
 
 
 def _typed(frame: pl.DataFrame, zone: tzinfo) -> pl.DataFrame:

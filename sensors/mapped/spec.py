@@ -24,8 +24,9 @@ Where: TypeAlias = "Mapping[str, tuple[str, ...]]"
 _KEYS: Final = (
     "name", "dataset", "format", "delimiter", "header", "claims", "time", "fields", "events",
 )  # fmt: skip
-_SOURCE_KEYS: Final = ("from", "value", "values", "else", "match", "times", "split", "lower")
+_SOURCE_KEYS: Final = ("from", "value", "values", "else", "match", "times", "split", "lower", "decimal")
 _DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
+_DECIMALS: Final = {"point": ".", "comma": ","}
 _NOTHING: Final = ("", "null", "~")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 
@@ -46,6 +47,7 @@ class Origin:
         times: a factor for numbers.
         split: what stands between the elements of a list.
         lower: in lower case.
+        decimal: what stands before a number's fraction: a point, or a comma.
     """
 
     paths: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class Origin:
     times: float | None = None
     split: str = ""
     lower: bool = False
+    decimal: str = "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +231,11 @@ def _origin(given: object, at: str) -> Origin:
     if not all(isinstance(meant, str) for meant in values.values()):
         raise MappingError(f"`{at}.values:` must give one text for each raw value")
     values = {raw: None if meant in _NOTHING else meant for raw, meant in values.items()}
-    lower = given.get("lower") == "true"
-    return Origin(paths, value, values, given.get("else"), match, times, given.get("split") or "", lower)
+    decimal = _DECIMALS.get(str(given.get("decimal", "point")))
+    if decimal is None:
+        raise MappingError(f"`{at}.decimal:` must be one of {', '.join(_DECIMALS)}")
+    lower, split = given.get("lower") == "true", given.get("split") or ""
+    return Origin(paths, value, values, given.get("else"), match, times, split, lower, decimal)
 
 
 @cache

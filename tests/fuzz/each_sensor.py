@@ -115,7 +115,7 @@ def source_of(content: bytes, name: str) -> Source:
     )
 
 
-def judged(reader: sensor.Sensor, content: bytes, name: str) -> str:
+def judged(reader: sensor.Sensor, content: bytes, name: str, *, rows: bool) -> str:
     """What is wrong with how a sensor read the content; "" if nothing is."""
     source = source_of(content, name)
     count = 0
@@ -131,18 +131,17 @@ def judged(reader: sensor.Sensor, content: bytes, name: str) -> str:
     defects = [each.reason for each in source.unread if "defect" in each.reason]
     if defects:
         return defects[0]
-    if not count and not source.unread and not of_nothing(content) and carriers.claims(source):
+    if not count and not source.unread and not of_nothing(content, rows=rows) and carriers.claims(source):
         return "nothing read, nothing named"  # what no one claims is named by intake
     return ""
 
 
-def of_nothing(content: bytes) -> bool:
-    """Whether content is blank, or the header of an export that has no rows."""
+def of_nothing(content: bytes, *, rows: bool) -> bool:
+    """Whether content is blank, or the header (or preamble) of a table that has no rows."""
     text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
     lines = [line for line in text.replace("\0", "").lstrip("\ufeff").splitlines() if line.strip()]
-    return all(line.startswith("#") for line in lines) or (
-        len(lines) == 1 and bool(re.match(r"\W*\w+\W{0,2}[,\t;|]", lines[0]))
-    )
+    header = rows and sum(len(re.findall("[,\t;|]", line)) > 1 for line in lines) <= 1
+    return header or all(line.startswith("#") for line in lines)
 
 
 class Fuzzer:
@@ -150,6 +149,7 @@ class Fuzzer:
 
     def __init__(self, wanted: str, minutes: float, kept: Path) -> None:
         self.samples = samples(wanted)
+        self.rows = wanted == "delimited"
         self.kept = kept
         self.ends = time.monotonic() + 60 * minutes
         self.seen: dict[str, str] = {}
@@ -167,7 +167,7 @@ class Fuzzer:
             reader = self.readers[name]
             if drawn.ConsumeIntInRange(0, 7) == 0:  # looking is slow, as every sensor does it
                 reader = next(iter(carriers.claims(source_of(made, name))), reader)
-            wrong = judged(reader, made, name)
+            wrong = judged(reader, made, name, rows=self.rows)
             place = f"{reader.name}: {wrong}"
         except Exception as error:  # noqa: BLE001 - a failure of any kind is what is looked for
             ours = [each for each in traceback.extract_tb(error.__traceback__) if "sensors" in each.filename]
