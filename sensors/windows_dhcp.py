@@ -79,8 +79,9 @@ class WindowsDhcp:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per record; the preamble is no record."""
-        begun = False
+        begun = headed = False
         for lines in framing.lines(source):
+            headed = headed or bool(lines["text"].str.contains(r"^\s*ID,").any())
             fits = lines["text"].str.contains(_RECORD.pattern)
             after = fits.cum_max() | begun
             begun = bool(after[-1])
@@ -93,6 +94,8 @@ class WindowsDhcp:
                 name_lost(lines.filter(fits).filter(undated), "a record without a date that there is", source)
             if not undated.all():
                 yield ecs.only(events.filter(~undated), "microsoft")
+        if not begun and not headed:
+            source.lost("the log ends in its preamble, before any record", sample=source.head[:200])
 
 
 SENSOR: Final = WindowsDhcp()

@@ -55,3 +55,14 @@ def test_broken_lines_raise_nothing(content: str) -> None:
     records = sum(line[:2].isdigit() and "," in line for line in content.split("\n"))
     assert len(rows) <= records
     assert len({row["log.file.line"] for row in rows}) == len(rows)
+
+
+def test_a_log_cut_in_its_preamble_is_named_and_one_of_a_quiet_day_is_not() -> None:
+    preamble = "\t\tMicrosoft DHCP Service Activity Log\n\nEvent ID  Meaning\n00\tThe log was started.\n"
+    for text, reasons in (
+        (preamble, ["the log ends in its preamble, before any record"]),
+        (preamble + "\nID,Date,Time,Description,IP Address,Host Name,MAC Address\n", []),
+    ):
+        made = source_of(text)
+        assert list(SENSOR.read(made)) == []
+        assert [one.reason for one in made.unread] == reasons
