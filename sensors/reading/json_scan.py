@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sensors.reading.machine_words import WIDE, first, kernel, string_marks
+from sensors.reading.machine_words import WIDE, first, kernel, members, string_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,21 +53,14 @@ _FALSE: Final = np.frombuffer(b"false", np.uint8)
 _NULL: Final = np.frombuffer(b"null", np.uint8)
 
 
-def _members(members: bytes) -> Array:
-    """A table of 256 booleans: whether a byte is one of `members`."""
-    table = np.zeros(256, np.bool_)
-    table[list(members)] = True
-    return table
-
-
-_SPACE: Final = _members(b" \t\r\n\0")
+_SPACE: Final = members(b" \t\r\n\0")
 # Between records: brackets and commas of arrays, byte order marks, RFC 7464's record separator.
-_SEPARATOR: Final = _members(b" \t\r\n\0,[]}\x1e\xef\xbb\xbf")
-_ESCAPE: Final = _members(b'"\\/bfnrt')
-_HEX: Final = _members(b"0123456789abcdefABCDEF")
-_EXPONENT: Final = _members(b"eE")
-_SIGN: Final = _members(b"+-")
-_BREAK: Final = _members(b"\n\0")
+_SEPARATOR: Final = members(b" \t\r\n\0,[]}\x1e\xef\xbb\xbf")
+_ESCAPE: Final = members(b'"\\/bfnrt')
+_HEX: Final = members(b"0123456789abcdefABCDEF")
+_EXPONENT: Final = members(b"eE")
+_SIGN: Final = members(b"+-")
+_BREAK: Final = members(b"\n\0")
 
 
 @kernel

@@ -18,6 +18,7 @@ import polars as pl
 from sensors.reading import json_columns
 from sensors.reading.json_scan import BACKSLASH, ESCAPED, PLAIN, QUOTE, kernel
 from sensors.reading.json_shred import FROM, KIND, PATH, ROW, TO
+from sensors.reading.machine_words import members
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,15 +33,8 @@ _FNV_BASIS = np.uint64(14695981039346656037)
 _FNV_PRIME = np.uint64(1099511628211)
 
 
-def _members(members: bytes) -> Array:
-    """A table of 256 booleans: whether a byte is one of `members`."""
-    table = np.zeros(256, np.bool_)
-    table[list(members)] = True
-    return table
-
-
-_BLANK: Final = _members(b" \t\r\n\0")
-_KEY: Final = _members(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_BLANK: Final = members(b" \t\r\n\0")
+_KEY: Final = members(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 
 
 def table(
@@ -103,7 +97,7 @@ def keys(text: pl.Series, divided_by: str = "") -> list[str]:
 
 
 def _dividers(divided_by: str) -> Array:
-    return _members(divided_by.encode())
+    return members(divided_by.encode())
 
 
 @kernel

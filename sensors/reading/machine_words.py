@@ -9,12 +9,15 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 WIDE: Final = 32  # bytes that `marks` looks at
 
@@ -77,3 +80,10 @@ count: Final = _operation(types.int64, types.uint64, lambda builder, bits: build
 pointer: Final = _operation(
     types.voidptr, types.uintp, lambda builder, address: builder.inttoptr(address, ir.IntType(8).as_pointer())
 )
+
+
+def members(octets: bytes) -> NDArray[np.bool_]:
+    """A table of 256 booleans, for kernels: whether a byte is one of `octets`."""
+    table = np.zeros(256, np.bool_)
+    table[list(octets)] = True
+    return table
