@@ -139,8 +139,9 @@ def judged(reader: sensor.Sensor, content: bytes, name: str, *, rows: bool) -> s
 def of_nothing(content: bytes, *, rows: bool) -> bool:
     """Whether content is blank, or the header (or preamble) of a table that has no rows."""
     text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-    lines = [line for line in text.replace("\0", "").lstrip("\ufeff").splitlines() if line.strip()]
-    header = rows and sum(len(re.findall("[,\t;|]", line)) > 1 for line in lines) <= 1
+    lines = [line for line in re.split("[\r\n]", text.replace("\0", "").lstrip("\ufeff")) if line.strip()]
+    told = [line.strip() for line in lines if not line.startswith("QResult")]  # Windows DHCP
+    header = rows and sum(len(re.findall("[,\t;|]", line)) > 1 for line in told) <= 1
     return header or all(line.startswith("#") for line in lines)
 
 
