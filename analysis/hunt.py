@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis import profile
-from analysis.ahead import ahead
 from analysis.anomaly import Anomalies, AnomalyError, AnomalyRule, parse
 from analysis.context import Context, ContextError, load_context, recognise
 from analysis.finding import Finding, NotRun
@@ -24,6 +23,7 @@ from analysis.report.compose import Material, compose
 from analysis.report.text import plain
 from analysis.sigma import Correlations, Findings, RulePack, Suppressed, bundled_rules
 from sensors import files
+from sensors.reading.ahead import ahead
 from sensors.sensor import Unread
 
 if TYPE_CHECKING:

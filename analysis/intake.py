@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import carriers, files, schema
+from sensors.reading.ahead import ahead
 from sensors.sensor import Source, Unread
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _take(
     progress(source.path)
     reader = f"{sensor.name} {getattr(sensor, 'version', '')}".rstrip()  # another mapping reads anew
     known = lake.known(source, reader)
-    manifest = known or lake.add(source, reader, _timed(source, events(source, sensor)))
+    manifest = known or lake.add(source, reader, _timed(source, ahead(events(source, sensor))))
     # The same bytes may have been read under another path; the report names what was given this time.
     intake.manifests.append((replace(manifest, path=source.path), known is not None))
     intake.unread += manifest.unread

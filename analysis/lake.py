@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 import orjson
 import polars as pl
 
-from sensors.sensor import Unread
+from sensors.sensor import Unread, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -127,7 +127,7 @@ class Lake:
         staged.mkdir()
         for number, frame in enumerate(_gathered(batches)):
             self._stage(frame, f"{key}-{reading}-{number:05d}", staged, manifest)
-        manifest.unread = list(source.unread)
+        manifest.unread = in_order(source.unread)
         old = self._manifests.get(key)
         self._commit(manifest, key, staged)
         if old is not None:

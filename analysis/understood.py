@@ -12,7 +12,7 @@ from analysis import intake
 from analysis.formats import said_of
 from analysis.report.text import plain
 from sensors.schema import vendor_roots
-from sensors.sensor import Source, Unread
+from sensors.sensor import Source, Unread, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -95,7 +95,7 @@ def understood(
                 found.add(frame)
             may: frozenset[str] = getattr(sensor, "fields", frozenset())
             found.never = sorted(name for name in may if not found.fields.get(name))
-            found.lost = list(source.unread)
+            found.lost = in_order(source.unread)
             found.unread = sum(each.count for each in source.unread)
             yield found
 

@@ -41,8 +41,7 @@ class AdGuardHome:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per query."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = time(table, "T").is_not_null() & text(table, "QH").is_not_null()
             kept = json_table.kept(table, fits, source, "no query: no time, or no name")
             if kept.height:

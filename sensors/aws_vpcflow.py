@@ -101,8 +101,7 @@ class VpcFlow:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per flow record; the line of names is no record."""
         if json_table.peek(source.head):
-            for frame in json_table.records(source):
-                table = json_table.table(frame, source)
+            for table in json_table.tables(source):
                 fits = json_table.text(table, "srcaddr", "src_addr").is_not_null()
                 kept = json_table.kept(table, fits, source, "no flow record: no source address")
                 if kept.height:

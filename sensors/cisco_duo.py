@@ -128,8 +128,8 @@ class CiscoDuo:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = _kinds(_out_of_pages(json_table.table(frame, source), source))
+        for whole in json_table.tables(source):
+            table = _kinds(_out_of_pages(whole, source))
             kept = json_table.kept(table, pl.col("~kind").is_not_null(), source, "no record of Duo's logs")
             timed = kept.with_columns(time(kept, *_TIMES).alias("@timestamp"))
             timed = json_table.kept(timed, pl.col("@timestamp").is_not_null(), source, "no time that is one")

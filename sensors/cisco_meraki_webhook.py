@@ -71,8 +71,7 @@ class CiscoMerakiWebhook:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The alerts in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = text(table, "alertType").is_not_null() & time(table, "occurredAt", "sentAt").is_not_null()
             kept = json_table.kept(table, fits, source, "no alert of Meraki with its time")
             if kept.height:

@@ -191,8 +191,7 @@ def _split(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _records(source: Source) -> Iterator[pl.DataFrame]:
     """Lines that a collector took apart."""
-    for records in json_table.records(source):
-        table = json_table.table(records, source)
+    for table in json_table.tables(source):
         kind: pl.Expr = pl.lit(None, pl.String)
         for name, tells in reversed(_TELLS.items()):
             there = pl.all_horizontal([text(table, tell).is_not_null() for tell in tells])

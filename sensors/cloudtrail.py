@@ -168,8 +168,7 @@ class CloudTrail:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             known = text(table, "eventName", "eventType", "digestS3Object").is_not_null()
             kept = json_table.kept(table, known, source, "no CloudTrail event")
             if kept.height:

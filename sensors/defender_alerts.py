@@ -82,8 +82,7 @@ class DefenderAlerts:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             timed = table.with_columns(time(table, *TIMES).alias("@timestamp"))
             kept = json_table.kept(timed, pl.col("@timestamp").is_not_null(), source, "no alert or incident")
             if kept.height:

@@ -53,8 +53,8 @@ class EcsEvents:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; names that the schema does not have stand under `molehunt.unmapped`."""
         if not source.head.startswith(_PARQUET):
-            for frame in json_table.records(source):
-                yield from _events(json_table.table(frame, source).drop("text"), source)
+            for table in json_table.tables(source):
+                yield from _events(table.drop("text"), source)
             return
         with source.local() as path:
             yield from _parquet(path, source)

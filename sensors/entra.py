@@ -137,8 +137,8 @@ class Entra:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; records of categories that nobody knows are named in `source.unread`."""
-        for frame in json_table.records(source):
-            table = json_table.opened(json_table.table(frame, source), *_TEXT_OBJECTS, *azure_logs.NESTED)
+        for whole in json_table.tables(source):
+            table = json_table.opened(whole, *_TEXT_OBJECTS, *azure_logs.NESTED)
             category = text(table, "category")
             other = category.is_not_null() & ~category.str.contains(r"(?i)SignInLogs$")
             principal = text(table, *_at("userPrincipalName", "servicePrincipalId", "appId")).is_not_null()

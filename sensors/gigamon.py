@@ -78,8 +78,7 @@ class Gigamon:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = (text(table, "vendor") == "Gigamon") & _moment(table, "ts").is_not_null()
             kept = json_table.kept(table, fits, source, "no record of Gigamon: no vendor, or no time")
             if kept.height:

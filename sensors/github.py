@@ -100,8 +100,7 @@ class GitHub:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; records without an action are named in `source.unread`."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             kept = json_table.kept(table, text(table, "action").is_not_null(), source, "no audit event")
             if kept.height:
                 yield _events(kept)

@@ -40,8 +40,7 @@ class GoFlow2:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = _said(table, "type").str.contains(_TYPES) & _time(table).is_not_null()
             kept = json_table.kept(table, fits, source, "no flow of goflow2: no type, or no time")
             if kept.height:

@@ -64,8 +64,7 @@ class Journald:
 
 
 def _json(source: Source) -> Iterator[pl.DataFrame]:
-    for frame in json_table.records(source):
-        yield json_table.table(frame, source)
+    return json_table.tables(source)
 
 
 def _exported(source: Source) -> Iterator[pl.DataFrame]:

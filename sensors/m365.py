@@ -128,8 +128,8 @@ class M365:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; what is no audit record is named in `source.unread`."""
-        for frame in _frames(source):
-            table = _inner(json_table.table(frame, source), source)
+        for whole in json_table.tables(source, _frames(source)):
+            table = _inner(whole, source)
             record = text(table, "CreationTime").is_not_null() & (
                 text(table, "RecordType").is_not_null() | text(table, "Operation").is_not_null()
             )

@@ -182,8 +182,7 @@ class Okta:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             kept = json_table.kept(table, text(table, "eventType").is_not_null(), source, "no log event")
             if kept.height:
                 yield _events(kept)

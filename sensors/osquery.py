@@ -71,8 +71,7 @@ class Osquery:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = text(table, "hostIdentifier").is_not_null() & text(table, "name").is_not_null()
             kept = json_table.kept(table, fits, source, "no result of a query")
             timed = kept.with_columns(_time(kept).alias("@timestamp"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime, tzinfo
 
     import polars as pl
@@ -43,6 +44,18 @@ class Unread:
     frame: int | None = None
     sample: str = ""
     count: int = 1
+
+
+def in_order(unread: Iterable[Unread]) -> list[Unread]:
+    """What could not be read of one source, as it stands there; what has no place comes last.
+
+    Blocks are read ahead of those that are in use, so that what is remembered first may stand last.
+    """
+    last = sys.maxsize
+    return sorted(
+        unread,
+        key=lambda one: [last if at is None else at for at in (one.line, one.offset, one.frame)],
+    )
 
 
 @dataclass(slots=True)

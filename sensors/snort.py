@@ -95,8 +95,7 @@ class Snort:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """One event per alert."""
         if json_table.peek(source.head) and source.head.lstrip()[:1] in {b"{", b"["}:
-            for frame in json_table.records(source):
-                table = json_table.table(frame, source)
+            for table in json_table.tables(source):
                 if table.height:
                     yield from _kept(_records(table), source)
             return

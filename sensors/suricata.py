@@ -127,8 +127,7 @@ class Suricata:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             fits = text(table, "event_type").is_not_null() & time(table, "timestamp").is_not_null()
             kept = json_table.kept(table, fits, source, "no event of Suricata: no type, or no time")
             if kept.height:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analysis.ahead import ahead
+from sensors.reading.ahead import ahead
 
 
 def makers() -> list[threading.Thread]:

@@ -64,8 +64,7 @@ def _cut_out(value: pl.Expr, forms: Sequence[str]) -> list[pl.Expr]:
 
 def of_json(source: Source, product: Product) -> Iterator[pl.DataFrame]:
     """Records of JSON."""
-    for records in json_table.records(source):
-        table = json_table.table(records, source)
+    for table in json_table.tables(source):
         if table.height:
             yield timed(_chosen(table, product), source)
 

@@ -53,8 +53,7 @@ class CloudNetwork:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             kind = _kinds(table)
             dated = kind.is_not_null() & time(table, *_TIMES).is_not_null()
             kept = json_table.kept(

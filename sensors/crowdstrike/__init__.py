@@ -33,8 +33,7 @@ class CrowdStrike:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             streamed = text(table, "metadata.eventType").is_not_null()
             parts = []
             for rows, reader in ((table.filter(streamed), falcon), (table.filter(~streamed), fdr)):

@@ -58,8 +58,7 @@ class GoogleWorkspace:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             alert = text(table, "alertId").is_not_null() & text(table, "createTime").is_not_null()
             activity = text(table, "id.applicationName", "actor.email", "actor.profileId").is_not_null()
             kept = json_table.kept(table, alert | activity, source, "neither an activity nor an alert")

@@ -65,8 +65,7 @@ def _names_table(names: set[str]) -> bool:
 
 
 def _of_json(source: Source) -> Iterator[pl.DataFrame]:
-    for frame in json_table.records(source):
-        table = json_table.table(frame, source)
+    for table in json_table.tables(source):
         opened = json_table.opened(table, "properties.AdditionalFields", "AdditionalFields")
         yield opened.with_columns(text(opened, "text").alias("event.original"))
 

@@ -73,10 +73,9 @@ def _is_entry(record: Mapping[str, Any]) -> bool:
 
 def _json(source: Source) -> Iterator[pl.DataFrame]:
     """Entries of JSON; the line of NDJSON that counts them is none, and no loss."""
-    for records in json_table.records(source):
-        table = json_table.table(records, source)
-        counted = text(table, "finished").is_not_null() & text(table, "count").is_not_null()
-        table = table.filter(~counted)
+    for whole in json_table.tables(source):
+        counted = text(whole, "finished").is_not_null() & text(whole, "count").is_not_null()
+        table = whole.filter(~counted)
         kept = json_table.kept(
             table, text(table, *_KEYS).is_not_null(), source, "no entry of the unified log"
         )

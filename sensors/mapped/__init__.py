@@ -99,8 +99,7 @@ class Mapped:
     def _tables(self, source: Source) -> Iterator[pl.DataFrame]:
         spec = self._spec
         if not spec.delimiter:
-            for frame in json_table.records(source):
-                table = json_table.table(frame, source)
+            for table in json_table.tables(source):
                 has = [columns.has(table, path) for path in spec.has]
                 fits = pl.all_horizontal([*has, columns.fits(table, spec.where)])
                 yield json_table.kept(table, fits, source, f"not a record that {self.path.name} claims")

@@ -114,8 +114,7 @@ def _holds_coredns(record: dict[str, Any]) -> bool:
 
 def _opened(source: Source) -> Iterator[pl.DataFrame]:
     """Lines in the JSON of a container's log, with the time that it says."""
-    for frame in json_table.records(source):
-        table = json_table.table(frame, source)
+    for table in json_table.tables(source):
         said = json_table.text(table, "message", "log")
         kept = json_table.kept(table, said.is_not_null(), source, "no line of a log in the record")
         if kept.height:

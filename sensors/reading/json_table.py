@@ -20,24 +20,35 @@ import numpy as np
 import polars as pl
 
 from sensors.reading import iso_times, json_columns, json_members, json_scan, json_shred
+from sensors.reading.ahead import ahead
 from sensors.reading.json_records import FRAME, mostly, peek, records
 from sensors.reading.losses import name_lost
 from sensors.schema import TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sensors.reading.json_scan import Array
     from sensors.sensor import Source
 
 __all__ = [
     "FRAME", "integer", "json", "kept", "mapped", "member", "mostly", "number", "objects", "opened", "peek",
-    "records", "table", "text", "texts", "time",
+    "records", "table", "tables", "text", "texts", "time",
 ]  # fmt: skip
 
 _COLUMNS: Final = 4_096
 _MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17  # counts since 1970 from here on are of that unit
 _CELLS: Final = 40_000_000  # rows times columns; 16 bytes each
+
+
+def tables(source: Source, found: Iterable[pl.DataFrame] | None = None) -> Iterator[pl.DataFrame]:
+    """The records of a source as `table` has them, block by block, the next while this one is in use.
+
+    Args:
+        source: what is read.
+        found: the records, columns `FRAME`, where they are not simply those of `records(source)`.
+    """
+    return ahead(table(frame, source) for frame in (records(source) if found is None else found))
 
 
 def table(frame: pl.DataFrame, source: Source) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from sensors.reading import framing, patterns, zones
+from sensors.reading.ahead import ahead
 from sensors.reading.losses import name_lost
 from sensors.schema import TIME
 
@@ -71,8 +72,7 @@ def records(source: Source, joint: str = "\n") -> Iterator[pl.DataFrame]:
         `priority` (Int64), `versioned` (Boolean: an RFC 5424 header), `relay` (who passed the line on),
         `@timestamp` (null where the line has none that is a time) and `molehunt.guess`.
     """
-    for frame in _joined(source, joint):
-        yield _timed(_headed(frame), source)
+    return ahead(_timed(_headed(frame), source) for frame in _joined(source, joint))
 
 
 def fields(frame: pl.DataFrame) -> pl.DataFrame:

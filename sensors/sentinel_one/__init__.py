@@ -55,9 +55,8 @@ class SentinelOne:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
-            table = table.with_columns(_kinds(table).alias("~kind"))
+        for whole in json_table.tables(source):
+            table = whole.with_columns(_kinds(whole).alias("~kind"))
             known = json_table.kept(
                 table, pl.col("~kind").is_not_null(), source, "no record of SentinelOne's"
             )

@@ -43,8 +43,7 @@ class AuditRecords:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            table = json_table.table(frame, source)
+        for table in json_table.tables(source):
             known = text(table, *self.known_by).is_not_null()
             kept = json_table.kept(table, known, source, f"no record of {self.name}")
             if kept.height:

@@ -65,8 +65,8 @@ class AuditTrail:
                 yield self.events(kept, source.zone) if self.local else self.events(kept)
 
     def _json(self, source: Source) -> Iterator[pl.DataFrame]:
-        for frame in json_table.records(source):
-            yield json_table.opened(json_table.table(frame, source), *self.nested)
+        for table in json_table.tables(source):
+            yield json_table.opened(table, *self.nested)
 
     def _is_csv(self, head: bytes) -> bool:
         if not self.headers or head.lstrip()[:1] in {b"{", b"["}:

@@ -153,8 +153,8 @@ class DatasetTables:
                 yield whole.sort("log.offset", maintain_order=True) if len(parts) > 1 else whole
 
     def _json(self, source: Source) -> Iterator[pl.DataFrame]:
-        for records in json_table.records(source):
-            yield json_table.opened(json_table.table(records, source), *self.nested)
+        for table in json_table.tables(source):
+            yield json_table.opened(table, *self.nested)
 
     def _is_csv(self, head: bytes) -> bool:
         if not any(one.csv for one in self.datasets) or head.lstrip()[:1] in {b"{", b"["}:

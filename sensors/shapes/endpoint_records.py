@@ -89,10 +89,10 @@ class EndpointRecords:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
         clock = syslog.Clock(source)
-        for records in json_table.records(source):
-            frame = _opened(records, self.pages) if self.pages else records
-            table = json_table.opened(json_table.table(frame, source), *self.nested)
-            for made in self.events(table, source):
+        found = json_table.records(source)
+        pages = (_opened(records, self.pages) for records in found) if self.pages else found
+        for table in json_table.tables(source, pages):
+            for made in self.events(json_table.opened(table, *self.nested), source):
                 yield clock.fill(_guessable(made)) if self.timeless else made
 
     def events(self, table: pl.DataFrame, source: Source) -> Iterator[pl.DataFrame]:

@@ -80,8 +80,8 @@ class GatewayRecords:
 
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
-        for frame in json_table.records(source):
-            yield from self.events(json_table.table(frame, source), source)
+        for table in json_table.tables(source):
+            yield from self.events(table, source)
 
     def events(
         self, table: pl.DataFrame, source: Source, clock: syslog.Clock | None = None

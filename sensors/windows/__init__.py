@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sensors.reading import framing, json_table
+from sensors.reading.ahead import ahead
 from sensors.windows import event_json, event_xml, evtx_chunks, titles
 from sensors.windows.mapping import mapped
 
@@ -48,11 +49,9 @@ class Windows:
             frames, columns = event_xml.events(source), event_xml.columns
         else:
             frames, columns = json_table.records(source), event_json.columns
-        for frame in frames:
-            for part in frame.iter_slices(_ROWS):
-                events = columns(part, source)
-                if events.height and (mapped_events := mapped(events, source)).height:
-                    yield mapped_events.drop(dropped)
+        for events in ahead(columns(part, source) for frame in frames for part in frame.iter_slices(_ROWS)):
+            if events.height and (mapped_events := mapped(events, source)).height:
+                yield mapped_events.drop(dropped)
 
 
 def _is_xml(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors.reading import framing
+from sensors.reading.ahead import ahead
 from sensors.zeek import columns, json_rows, sniffing, tsv
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Zeek:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order; a batch that holds several logs has the columns of all of them."""
         tabbed = sniffing.tsv(framing.text_head(source.head))
-        for block in tsv.blocks(source) if tabbed else json_rows.blocks(source):
+        for block in ahead(tsv.blocks(source)) if tabbed else json_rows.blocks(source):
             yield from _in_order([columns.events(kind, rows, source) for kind, rows in block])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors.reading import json_table
+from sensors.reading.ahead import ahead
 from sensors.zeek import kinds
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ class JsonRows:
 
 def blocks(source: Source) -> Iterator[list[tuple[kinds.Kind, JsonRows]]]:
     """For each block of records the rows of each log in it; what is of no log is named in `source.unread`."""
-    for frame in json_table.records(source):
-        table = _unwrapped(frame, source)
+    for table in ahead(_unwrapped(frame, source) for frame in json_table.records(source)):
         which = _paths(table, source.name)
         unknown = table.filter(which.is_null())
         if unknown.height:

@@ -1,4 +1,4 @@
-"""The next batch while this one is looked at: reading and matching on two cores."""
+"""The next block while this one is in use: reading, taking apart, mapping and matching on several cores."""
 
 from __future__ import annotations
 
@@ -17,8 +17,19 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     """The same items in the same order, each made by another thread while the one before it is in use.
 
     There are two at most: the one in use, and the next. What the maker raises is raised here, after the items
-    before it. If the caller stops early, the maker stops after the item it is at.
+    before it. If the caller stops early, the maker stops after the item it is at. The first item is made by
+    the caller's own thread, so that a small file, which is one, has no other.
     """
+    source = iter(items)
+    for first in source:
+        yield first
+        break
+    else:
+        return
+    yield from _ahead(source)
+
+
+def _ahead(source: Iterator[T]) -> Iterator[T]:
     made: SimpleQueue[object] = SimpleQueue()
     wanted = Semaphore(1)
     over = False
@@ -26,7 +37,6 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
 
     def make() -> None:
         try:
-            source = iter(items)
             while wanted.acquire() and not over:
                 made.put(next(source))
         except StopIteration:
