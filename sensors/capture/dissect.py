@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # Cells of a dissected packet.
 VERSION, PROTOCOL, SOURCE_HIGH, SOURCE_LOW, TARGET_HIGH, TARGET_LOW = range(6)
 SOURCE_PORT, TARGET_PORT, FLAGS, PAYLOAD_AT, PAYLOAD_BYTES, IP_BYTES = range(6, 12)
-PACKET_CELLS = 12
+# Where the transport's header begins, and the payload that the packet had, captured or not.
+TRANSPORT_AT, PAYLOAD_WIRE = 12, 13
+PACKET_CELLS = 14
 # What `dissect` says.
 IS_IP, NOT_IP, BROKEN, UNKNOWN_LINK = range(4)
 
@@ -115,7 +117,7 @@ def _ip4(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) 
     packet[TARGET_LOW] = (be16(data, at + 16) << 16) | be16(data, at + 18)
     packet[IP_BYTES] = total
     fragment = be16(data, at + 6) & 0x1FFF
-    _transport(data, at + header, min(end, at + total), fragment != 0, packet)
+    _transport(data, at + header, min(end, at + total), at + total, fragment != 0, packet)
     return IS_IP
 
 
@@ -124,7 +126,8 @@ def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) 
     if at + 40 > end or data[at] >> 4 != 6:
         return BROKEN
     length = be16(data, at + 4)
-    stop = min(end, at + 40 + length) if length else end
+    whole = at + 40 + length if length else end
+    stop = min(end, whole)
     protocol, place, fragment = int(data[at + 6]), at + 40, False
     while protocol in (0, 43, 44, 60, 51) and place + 8 <= stop:
         if protocol == 44:
@@ -139,15 +142,18 @@ def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) 
     packet[SOURCE_HIGH], packet[SOURCE_LOW] = be64(data, at + 8), be64(data, at + 16)
     packet[TARGET_HIGH], packet[TARGET_LOW] = be64(data, at + 24), be64(data, at + 32)
     packet[IP_BYTES] = 40 + length if length else end - at
-    _transport(data, place, stop, fragment, packet)
+    _transport(data, place, stop, whole, fragment, packet)
     return IS_IP
 
 
 @njit(cache=True, nogil=True)
-def _transport(data: NDArray[np.uint8], at: int, end: int, fragment: bool, packet: NDArray[np.int64]) -> None:
+def _transport(
+    data: NDArray[np.uint8], at: int, end: int, whole: int, fragment: bool, packet: NDArray[np.int64]
+) -> None:
     """Ports, flags and payload; a fragment that is not the first has none of them."""
     packet[SOURCE_PORT], packet[TARGET_PORT], packet[FLAGS] = 0, 0, 0
-    packet[PAYLOAD_AT], packet[PAYLOAD_BYTES] = at, 0
+    packet[PAYLOAD_AT], packet[PAYLOAD_BYTES], packet[PAYLOAD_WIRE] = at, 0, 0
+    packet[TRANSPORT_AT] = at
     protocol = packet[PROTOCOL]
     if fragment:
         return
@@ -161,3 +167,4 @@ def _transport(data: NDArray[np.uint8], at: int, end: int, fragment: bool, packe
     elif protocol in (ICMP, ICMP6) and at + 4 <= end:
         at += 4
     packet[PAYLOAD_AT], packet[PAYLOAD_BYTES] = at, max(0, end - at)
+    packet[PAYLOAD_WIRE] = max(0, whole - at)
