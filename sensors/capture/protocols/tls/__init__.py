@@ -1,0 +1,1 @@
+"""TLS over TCP: hellos, certificates, and what became of the handshake."""
