@@ -196,7 +196,7 @@ def _head(data: Array, at: int, end: int, found: Array) -> int:
     major = version >> 8
     # TLCP (GB/T 38636) says 1.1, DTLS before it was a standard 1.0.
     odd = version == 0x0100 or version == 0x0101  # noqa: PLR1714 - a set costs
-    known = major == 3 or major == 0xFE or major == 0x7F or odd  # noqa: PLR1714
+    known = major == 3 or major >= 0xFE or major == 0x7F or major == 0x7E or odd  # noqa: PLR1714
     if not known or size > 32 or at + 35 + size > end:
         return -1
     found[FITS] = 1

@@ -16,7 +16,20 @@ _VERSIONS: Final = {
     0xFEFF: "1.0", 0xFEFD: "1.2", 0xFEFC: "1.3", 0x0100: "1.0", 0x0101: "1.1",
 }  # fmt: skip
 _FAMILIES: Final = {0x0002: "ssl", 0x0300: "ssl", 0x0101: "tlcp"}
-_DRAFTS: Final = (0x7F00, 0x7FFF)
+_DRAFTS: Final = (0x7E00, 0x7FFF)  # and experiments
+_ALERTS: Final = {
+    0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed",
+    22: "record_overflow", 30: "decompression_failure", 40: "handshake_failure", 41: "no_certificate",
+    42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked",
+    45: "certificate_expired", 46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca",
+    49: "access_denied", 50: "decode_error", 51: "decrypt_error", 60: "export_restriction",
+    70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
+    86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
+    110: "unsupported_extension", 111: "certificate_unobtainable", 112: "unrecognized_name",
+    113: "bad_certificate_status_response", 114: "bad_certificate_hash_value",
+    115: "unknown_psk_identity", 116: "certificate_required", 120: "no_application_protocol",
+    121: "ech_required",
+}  # fmt: skip
 
 
 @cache
@@ -39,6 +52,12 @@ def ciphers(numbers: list[int]) -> list[str]:
     """Names of some cipher suites."""
     table = _table("ciphers")
     return [table.get(number) or f"unknown-{number}" for number in numbers]
+
+
+def alert(number: pl.Expr) -> pl.Expr:
+    """Descriptions of alerts by their numbers, as RFC 8446 calls them."""
+    known = number.replace_strict(_ALERTS, default=None, return_dtype=pl.String)
+    return pl.coalesce(known, pl.format("unknown-{}", number))
 
 
 def _named(column: str, which: str) -> pl.Expr:
