@@ -4,25 +4,27 @@ UTF-8 stays as it is. What is no text, control characters among it, stands as `\
 backslash as two; so every text can be told from every other, and none can move a terminal's cursor.
 """
 
-# ruff: noqa: PLR2004, FBT001, FBT003 - compiled: numbers are the format's own, tables come as arguments
+# ruff: noqa: PLR2004, FBT001, FBT003, C901 - compiled: numbers are the format's own, tables come as arguments
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from numba import njit
 
 from sensors.reading import text_views
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
 LONGEST = 4  # bytes of text that one byte can need
-_BACKSLASH, _DOT = 0x5C, 0x2E
+TEXT, HEX, NAME, BYTES, WORDS, IPV4, IPV6 = range(7)  # forms
+_SIZES = (0, 0, 0, 1, 2, 4, 16)  # bytes of an item of each
+_BACKSLASH, _DOT, _COMMA = 0x5C, 0x2E, 0x2C
 
 
 @njit(cache=True, nogil=True)
@@ -130,18 +132,64 @@ def put_ipv6(text: Array, used: int, data: Array, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _put_all(data: Array, starts: Array, ends: Array, text: Array, places: Array) -> None:
+def put_as(text: Array, used: int, data: Array, at: int, end: int, form: int) -> int:
+    """Append bytes in one of the forms below; the new length."""
+    if form == TEXT:
+        return put(text, used, data, at, end, False)
+    if form == HEX:
+        return put_hex(text, used, data, at, end)
+    first, size = used, _SIZES[form]
+    while at < end:
+        if form == NAME:
+            size = 1 + int(data[at])
+            if size == 1:
+                break
+        if at + size > end:
+            break
+        if used > first:
+            text[used] = _DOT if form == NAME else _COMMA
+            used += 1
+        if form == NAME:
+            used = put(text, used, data, at + 1, at + size, True)
+        elif form == IPV4:
+            used = put_ipv4(text, used, data, at)
+        elif form == IPV6:
+            used = put_ipv6(text, used, data, at)
+        else:
+            value = 0
+            for index in range(size):
+                value = (value << 8) | int(data[at + index])
+            used = put_number(text, used, value)
+        at += size
+    return used
+
+
+@njit(cache=True, nogil=True)
+def _put_all(data: Array, starts: Array, ends: Array, form: int, text: Array, places: Array) -> None:
     used = 0
     for row in range(len(starts)):
         places[row, 0] = used
-        used = put(text, used, data, starts[row], ends[row], False)
+        used = put_as(text, used, data, starts[row], ends[row], form)
         places[row, 1] = used
 
 
-def shown(data: Array, starts: Array, ends: Array) -> pl.Series:
-    """Spans of `data`, of whatever bytes, as a column of text; a span of no bytes is a text of none."""
+def shown(data: Array, starts: Array, ends: Array, form: int = TEXT) -> pl.Series:
+    """Spans of `data`, of whatever bytes, as a column of text.
+
+    Args:
+        data: bytes, UInt8.
+        starts: where each begins; below 0 where there is none.
+        ends: the place behind it.
+        form: `TEXT`; `HEX`; `NAME`, labels with their lengths; `BYTES`, `WORDS`, `IPV4`, `IPV6`, as many
+            numbers (of one byte, of two) or addresses as there are, with commas.
+
+    Returns:
+        Null for what is not there, or empty.
+    """
+    starts, ends = np.where(starts < 0, 0, starts), np.where(starts < 0, 0, ends)
     text = np.empty(LONGEST * int((ends - starts).sum()), np.uint8)
     places = np.zeros((len(starts), 2), np.int64)
-    _put_all(data, starts, ends, text, places)
+    _put_all(data, starts, ends, form, text, places)
     used = int(places[-1, 1]) if len(places) else 0
-    return text_views.over(text[:used], places[:, 0].copy(), places[:, 1].copy())
+    whole = text_views.over(text[:used], places[:, 0].copy(), places[:, 1].copy())
+    return pl.select(pl.when(whole != "").then(whole)).to_series()
