@@ -1,7 +1,7 @@
-"""Compiled: one packet's headers, from the link to the transport.
+"""Compiled: one packet's headers, from the link to the transport, through whatever tunnels there are.
 
-Link types are those of https://www.tcpdump.org/linktypes.html; IPv4 is RFC 791, IPv6 with its extension
-headers RFC 8200, TCP RFC 9293, UDP RFC 768, VLAN tags IEEE 802.1Q, PPPoE RFC 2516, MPLS RFC 3032.
+IPv4 is RFC 791, IPv6 with its extension headers RFC 8200, TCP RFC 9293, UDP RFC 768; links stand in `links`,
+tunnels in `tunnels`. Checksums are not judged: a capture taken where packets are sent sees them unfinished.
 """
 
 from __future__ import annotations
@@ -10,161 +10,269 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
+from sensors.capture.links import enter, peel
+from sensors.capture.packet import (
+    BROKEN,
+    FLAGS,
+    FRAGMENT,
+    FRAGMENT_AT,
+    FRAGMENT_END,
+    FRAGMENT_FROM,
+    FRAGMENT_ID,
+    FRAGMENT_MORE,
+    FRAGMENT_WIRE,
+    FRAGMENTS,
+    HELD,
+    HOP_LIMIT,
+    ICMP,
+    ICMP6,
+    ICMP_CODE,
+    ICMP_TYPE,
+    INNER_VLAN,
+    IP_BYTES,
+    IPV4,
+    IPV6,
+    IS_IP,
+    NOT_IP,
+    OTHER,
+    OUTER_PROTOCOL,
+    OUTER_SOURCE_HIGH,
+    OUTER_SOURCE_LOW,
+    OUTER_SOURCE_PORT,
+    OUTER_TARGET_HIGH,
+    OUTER_TARGET_LOW,
+    OUTER_TARGET_PORT,
+    OUTER_VERSION,
+    PACKET_CELLS,
+    PAYLOAD_AT,
+    PAYLOAD_BYTES,
+    PAYLOAD_WIRE,
+    PROTOCOL,
+    SOURCE_HIGH,
+    SOURCE_LOW,
+    SOURCE_MAC,
+    SOURCE_PORT,
+    STRANGE,
+    TARGET_HIGH,
+    TARGET_LOW,
+    TARGET_MAC,
+    TARGET_PORT,
+    TCP,
+    TRANSPORT_AT,
+    TUNNEL,
+    TUNNEL_ID,
+    TUNNEL_NAMES,
+    TUNNELS,
+    UDP,
+    UNKNOWN_LINK,
+    VERSION,
+    VLAN,
+    be16,
+    be32,
+    be64,
+    byte,
+)
+from sensors.capture.tunnels import inside
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Cells of a dissected packet.
-VERSION, PROTOCOL, SOURCE_HIGH, SOURCE_LOW, TARGET_HIGH, TARGET_LOW = range(6)
-SOURCE_PORT, TARGET_PORT, FLAGS, PAYLOAD_AT, PAYLOAD_BYTES, IP_BYTES = range(6, 12)
-# Where the transport's header begins, and the payload that the packet had, captured or not.
-TRANSPORT_AT, PAYLOAD_WIRE = 12, 13
-PACKET_CELLS = 14
-# What `dissect` says.
-IS_IP, NOT_IP, BROKEN, UNKNOWN_LINK = range(4)
+# The cells of a packet are part of what this module offers; `packet` says what is in them.
+__all__ = [
+    "BROKEN", "FLAGS", "FRAGMENT", "FRAGMENTS", "HELD", "HOP_LIMIT", "ICMP", "ICMP6", "ICMP_CODE",
+    "ICMP_TYPE", "INNER_VLAN", "IP_BYTES", "IS_IP", "NOT_IP", "OUTER_PROTOCOL", "OUTER_SOURCE_HIGH",
+    "OUTER_SOURCE_LOW", "OUTER_SOURCE_PORT", "OUTER_TARGET_HIGH", "OUTER_TARGET_LOW", "OUTER_TARGET_PORT",
+    "OUTER_VERSION", "PACKET_CELLS", "PAYLOAD_AT", "PAYLOAD_BYTES", "PAYLOAD_WIRE", "PROTOCOL",
+    "SOURCE_HIGH", "SOURCE_LOW", "SOURCE_MAC", "SOURCE_PORT", "TARGET_HIGH", "TARGET_LOW", "TARGET_MAC",
+    "TARGET_PORT", "TCP", "TRANSPORT_AT", "TUNNEL", "TUNNELS", "TUNNEL_ID", "TUNNEL_NAMES", "UDP",
+    "UNKNOWN_LINK", "VERSION", "VLAN", "be16", "be32", "be64", "dissect", "extensions", "upper",
+]  # fmt: skip
 
-ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
-_IPV4, _IPV6 = 0x0800, 0x86DD
-_RAW_LINKS = (12, 14, 101, 228, 229)
-
-
-@njit(cache=True, nogil=True)
-def be16(data: NDArray[np.uint8], at: int) -> int:
-    """Two bytes at `at`, most significant first."""
-    return (int(data[at]) << 8) | int(data[at + 1])
-
-
-@njit(cache=True, nogil=True)
-def be64(data: NDArray[np.uint8], at: int) -> int:
-    """Eight bytes at `at`, most significant first, as a signed number of the same bits."""
-    value = 0
-    for index in range(8):
-        value = (value << 8) | int(data[at + index])
-    return value
+_DEPTH = 8  # tunnels in one another
 
 
 @njit(cache=True, nogil=True)
 def dissect(data: NDArray[np.uint8], at: int, captured: int, link: int, packet: NDArray[np.int64]) -> int:
-    """Fill `packet` from the `captured` bytes at `at`; returns one of IS_IP, NOT_IP, BROKEN, UNKNOWN_LINK."""
+    """Fill `packet` (its cells stand in `packet.py`) from the `captured` bytes at `at`.
+
+    Returns one of IS_IP, NOT_IP, BROKEN, UNKNOWN_LINK. What came through a tunnel is told of
+    the packet inside. A fragment is IS_IP, with FRAGMENT 1 and, if it is not the first, without
+    ports and payload; `fragments.take` calls this, and puts fragments together.
+    """
+    packet[SOURCE_MAC], packet[TARGET_MAC], packet[VLAN], packet[INNER_VLAN] = -1, -1, 0, 0
+    packet[TUNNEL], packet[TUNNELS], packet[FRAGMENT], packet[FRAGMENTS] = 0, 0, 0, 0
     end = at + captured
-    kind = 0
-    if link == 1:
-        if captured < 14:
-            return BROKEN
-        kind, at = be16(data, at + 12), at + 14
-    elif link == 113:
-        if captured < 16:
-            return BROKEN
-        kind, at = be16(data, at + 14), at + 16
-    elif link == 276:
-        if captured < 20:
-            return BROKEN
-        kind, at = be16(data, at), at + 20
-    elif link == 9:  # PPP, with or without its framing bytes (RFC 1662)
-        at += 2 if captured > 4 and be16(data, at) == 0xFF03 else 0
-        if captured < 8:
-            return BROKEN
-        protocol = be16(data, at)
-        kind, at = _IPV4 if protocol == 0x0021 else _IPV6 if protocol == 0x0057 else 1, at + 2
-    elif link in (0, 108):
-        if captured < 4:
-            return BROKEN
-        at += 4
-    elif link not in _RAW_LINKS:
+    kind, at = enter(data, at, end, link, packet)
+    if kind == STRANGE:
         return UNKNOWN_LINK
-    kind, at = _inner(data, at, end, kind)
-    if kind == 0 and at < end:
-        kind = _IPV4 if data[at] >> 4 == 4 else _IPV6 if data[at] >> 4 == 6 else 1
-    if kind == _IPV4:
-        return _ip4(data, at, end, packet)
-    if kind == _IPV6:
-        return _ip6(data, at, end, packet)
-    return NOT_IP if kind else BROKEN
+    kind, at = peel(data, at, end, kind, packet)
+    if kind == IPV4:
+        at, end, wire = _ip4(data, at, end, packet)
+    elif kind == IPV6:
+        at, end, wire = _ip6(data, at, end, packet)
+    else:
+        return NOT_IP if kind == OTHER else BROKEN
+    return BROKEN if at < 0 else upper(data, at, end, wire, packet)
 
 
 @njit(cache=True, nogil=True)
-def _inner(data: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int, int]:
-    """Past VLAN tags, MPLS labels and PPPoE: the type of what is inside (0: see its first byte) and where."""
-    while kind in (0x8100, 0x88A8, 0x9100) and at + 4 <= end:
-        kind, at = be16(data, at + 2), at + 4
-    if kind in (0x8847, 0x8848):
-        while at + 4 <= end:
-            last = data[at + 2] & 1
-            at += 4
-            if last:
-                break
-        kind = 0
-    elif kind == 0x8864 and at + 8 <= end:
-        protocol = be16(data, at + 6)
-        at += 8
-        kind = _IPV4 if protocol == 0x0021 else _IPV6 if protocol == 0x0057 else 1
-    return kind, at
+def upper(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]) -> int:
+    """Go on behind the header of IP, which `packet` tells: IS_IP.
+
+    Args:
+        data: bytes.
+        at: where IP's payload begins.
+        end: the place behind it, of what was captured.
+        wire: the place behind it, of what was sent.
+        packet: cells.
+    """
+    for _ in range(_DEPTH):
+        if packet[PROTOCOL] == TCP or packet[FRAGMENT]:
+            break
+        kind, place, tunnel, number = inside(data, at, end, wire, packet[PROTOCOL])
+        if kind == OTHER or place >= end:
+            break
+        macs = packet[SOURCE_MAC], packet[TARGET_MAC]
+        vlans = packet[VLAN], packet[INNER_VLAN]
+        packet[SOURCE_MAC], packet[TARGET_MAC], packet[VLAN], packet[INNER_VLAN] = -1, -1, 0, 0
+        kind, place = peel(data, place, end, kind, packet)
+        if not _sound(data, place, end, wire, kind):
+            packet[SOURCE_MAC], packet[TARGET_MAC] = macs
+            packet[VLAN], packet[INNER_VLAN] = vlans
+            break
+        _outer(data, at, packet)
+        packet[TUNNEL], packet[TUNNEL_ID] = tunnel, number
+        packet[TUNNELS] += 1
+        at, end, wire = _ip4(data, place, end, packet) if kind == IPV4 else _ip6(data, place, end, packet)
+    _transport(data, at, end, wire, packet)
+    return IS_IP
 
 
 @njit(cache=True, nogil=True)
-def _ip4(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> int:
-    if at + 20 > end or data[at] >> 4 != 4:
-        return BROKEN
-    header = (data[at] & 15) * 4
+def _sound(data: NDArray[np.uint8], at: int, end: int, wire: int, kind: int) -> bool:
+    """Whether a header of IP inside a tunnel is one: version, lengths that fit into what holds it."""
+    if kind == IPV4:
+        if at + 20 > end or byte(data, at) >> 4 != 4:
+            return False
+        header, total = (byte(data, at) & 15) * 4, be16(data, at + 2)
+        return header >= 20 and at + header <= end and header <= total <= wire - at
+    if kind == IPV6:
+        return at + 40 <= end and byte(data, at) >> 4 == 6 and 40 + be16(data, at + 4) <= wire - at
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _outer(data: NDArray[np.uint8], at: int, packet: NDArray[np.int64]) -> None:
+    """The packet told so far is the one around the next."""
+    packet[OUTER_VERSION], packet[OUTER_PROTOCOL] = packet[VERSION], packet[PROTOCOL]
+    packet[OUTER_SOURCE_HIGH], packet[OUTER_SOURCE_LOW] = packet[SOURCE_HIGH], packet[SOURCE_LOW]
+    packet[OUTER_TARGET_HIGH], packet[OUTER_TARGET_LOW] = packet[TARGET_HIGH], packet[TARGET_LOW]
+    packet[OUTER_SOURCE_PORT], packet[OUTER_TARGET_PORT] = 0, 0
+    if packet[PROTOCOL] == UDP:
+        packet[OUTER_SOURCE_PORT], packet[OUTER_TARGET_PORT] = be16(data, at), be16(data, at + 2)
+
+
+@njit(cache=True, nogil=True)
+def _ip4(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Where the payload begins (-1: the header is broken), and ends, captured and sent."""
+    if at + 20 > end or byte(data, at) >> 4 != 4:
+        return -1, 0, 0
+    header = (byte(data, at) & 15) * 4
     total = be16(data, at + 2)
     if header < 20 or at + header > end:
-        return BROKEN
+        return -1, 0, 0
     if total == 0:  # left to the network card (segmentation offload)
         total = end - at
-    packet[VERSION], packet[PROTOCOL] = 4, data[at + 9]
+    if total < header:
+        return -1, 0, 0
+    packet[VERSION], packet[PROTOCOL], packet[HOP_LIMIT] = 4, byte(data, at + 9), byte(data, at + 8)
     packet[SOURCE_HIGH], packet[TARGET_HIGH] = 0, 0
-    packet[SOURCE_LOW] = (be16(data, at + 12) << 16) | be16(data, at + 14)
-    packet[TARGET_LOW] = (be16(data, at + 16) << 16) | be16(data, at + 18)
+    packet[SOURCE_LOW], packet[TARGET_LOW] = be32(data, at + 12), be32(data, at + 16)
     packet[IP_BYTES] = total
-    fragment = be16(data, at + 6) & 0x1FFF
-    _transport(data, at + header, min(end, at + total), at + total, fragment != 0, packet)
-    return IS_IP
+    wire = at + total
+    stop = min(end, wire)
+    fragment = be16(data, at + 6) & 0x3FFF
+    if fragment:
+        _fragment(packet, at + header, stop, wire, fragment << 3 & 0xFFFF, fragment >> 13)
+        packet[FRAGMENT_ID] = be16(data, at + 4)
+    return at + header, stop, wire
 
 
 @njit(cache=True, nogil=True)
-def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> int:
-    if at + 40 > end or data[at] >> 4 != 6:
-        return BROKEN
+def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Where the payload begins (-1: the header is broken), and ends, captured and sent."""
+    if at + 40 > end or byte(data, at) >> 4 != 6:
+        return -1, 0, 0
     length = be16(data, at + 4)
-    whole = at + 40 + length if length else end
-    stop = min(end, whole)
-    protocol, place, fragment = int(data[at + 6]), at + 40, False
-    while protocol in (0, 43, 44, 60, 51) and place + 8 <= stop:
-        if protocol == 44:
-            fragment = fragment or (be16(data, place + 2) & 0xFFF8) != 0
-            step = 8
-        elif protocol == 51:
-            step = (int(data[place + 1]) + 2) * 4
-        else:
-            step = (int(data[place + 1]) + 1) * 8
-        protocol, place = int(data[place]), place + step
-    packet[VERSION], packet[PROTOCOL] = 6, protocol
+    wire = at + 40 + length if length else end  # a jumbogram's, or the network card's
+    packet[VERSION], packet[PROTOCOL], packet[HOP_LIMIT] = 6, byte(data, at + 6), byte(data, at + 7)
     packet[SOURCE_HIGH], packet[SOURCE_LOW] = be64(data, at + 8), be64(data, at + 16)
     packet[TARGET_HIGH], packet[TARGET_LOW] = be64(data, at + 24), be64(data, at + 32)
-    packet[IP_BYTES] = 40 + length if length else end - at
-    _transport(data, place, stop, whole, fragment, packet)
-    return IS_IP
+    packet[IP_BYTES] = wire - at
+    return extensions(data, at + 40, min(end, wire), wire, packet)
 
 
 @njit(cache=True, nogil=True)
-def _transport(
-    data: NDArray[np.uint8], at: int, end: int, whole: int, fragment: bool, packet: NDArray[np.int64]
-) -> None:
+def extensions(
+    data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]
+) -> tuple[int, int, int]:
+    """Past the extension headers of IPv6, up to a fragment's; as `_ip6`."""
+    protocol = packet[PROTOCOL]
+    while protocol in (0, 43, 44, 60, 51, 135) and at + 8 <= end and not packet[FRAGMENT]:
+        step = (
+            8
+            if protocol == 44
+            else (byte(data, at + 1) + (2 if protocol == 51 else 1)) * (4 if protocol == 51 else 8)
+        )
+        if protocol == 44:
+            offset = be16(data, at + 2)
+            if offset & 0xFFF9:  # else it is whole (RFC 6946)
+                _fragment(packet, at + 8, end, wire, offset & 0xFFF8, offset & 1)
+                packet[FRAGMENT_ID] = be32(data, at + 4)
+        if at + step > end:
+            break
+        protocol, at = byte(data, at), at + step
+    packet[PROTOCOL] = protocol
+    return at, end, wire
+
+
+@njit(cache=True, nogil=True)
+def _fragment(packet: NDArray[np.int64], at: int, end: int, wire: int, begins: int, more: int) -> None:
+    packet[FRAGMENT], packet[FRAGMENT_FROM], packet[FRAGMENT_MORE] = 1, begins, more
+    packet[FRAGMENT_AT], packet[FRAGMENT_END], packet[FRAGMENT_WIRE] = at, end, wire
+
+
+@njit(cache=True, nogil=True)
+def _transport(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]) -> None:
     """Ports, flags and payload; a fragment that is not the first has none of them."""
     packet[SOURCE_PORT], packet[TARGET_PORT], packet[FLAGS] = 0, 0, 0
-    packet[PAYLOAD_AT], packet[PAYLOAD_BYTES], packet[PAYLOAD_WIRE] = at, 0, 0
-    packet[TRANSPORT_AT] = at
+    packet[PAYLOAD_BYTES], packet[PAYLOAD_WIRE] = 0, 0
+    packet[PAYLOAD_AT], packet[TRANSPORT_AT] = at, at
+    packet[ICMP_TYPE], packet[ICMP_CODE] = -1, -1
     protocol = packet[PROTOCOL]
-    if fragment:
+    if packet[FRAGMENT] and packet[FRAGMENT_FROM]:
         return
-    if protocol == TCP and at + 20 <= end:
+    header = 0
+    if protocol in (TCP, UDP, 33, 132, 136) and at + 4 <= end:
         packet[SOURCE_PORT], packet[TARGET_PORT] = be16(data, at), be16(data, at + 2)
-        packet[FLAGS] = data[at + 13]
-        at += max(20, (data[at + 12] >> 4) * 4)
-    elif protocol == UDP and at + 8 <= end:
-        packet[SOURCE_PORT], packet[TARGET_PORT] = be16(data, at), be16(data, at + 2)
-        at += 8
-    elif protocol in (ICMP, ICMP6) and at + 4 <= end:
-        at += 4
-    packet[PAYLOAD_AT], packet[PAYLOAD_BYTES] = at, max(0, end - at)
-    packet[PAYLOAD_WIRE] = max(0, whole - at)
+    if protocol == TCP:
+        header = 20
+        if at + 14 <= end:
+            packet[FLAGS] = byte(data, at + 13)
+            header = (byte(data, at + 12) >> 4) * 4
+            if header < 20:  # such a segment says nothing
+                return
+    elif protocol == UDP:
+        header = 8
+        if at + 8 <= end:
+            length = be16(data, at + 4)
+            if length:  # none: a jumbogram's
+                wire = min(wire, at + max(8, length))
+    elif protocol in (ICMP, ICMP6):
+        header = 4
+        if at + 4 <= end:
+            packet[ICMP_TYPE], packet[ICMP_CODE] = byte(data, at), byte(data, at + 1)
+    at += header
+    packet[PAYLOAD_AT] = min(at, end)
+    packet[PAYLOAD_BYTES], packet[PAYLOAD_WIRE] = max(0, min(end, wire) - at), max(0, wire - at)
