@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sensors.capture.conversations import OverUdp
-from sensors.capture.protocols.tls import hello, names
+from sensors.capture.protocols.tls import certificates, hello, names
 from sensors.reading.machine_words import kernel
 
 if TYPE_CHECKING:
@@ -23,14 +23,20 @@ _RECORD: Final = 13  # bytes of a record's header
 _FRAGMENT: Final = 12  # bytes of a handshake fragment's header
 _KINDS: Final = np.array([20, 21, 22, 23, 24, 25])  # to 25, records with a connection id (RFC 9146)
 _VERSIONS: Final = np.array([0xFEFF, 0xFEFD, 0x0100])
-_HANDSHAKE: Final = 22
+HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _SERVER_HELLO: Final = 2
 _CERTIFICATE: Final = 11
-_OF_SERVERS: Final = (_SERVER_HELLO, 3)  # and the request for a cookie
+_KEY_EXCHANGE: Final = 12
+_TOLD: Final = (_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _KEY_EXCHANGE)
+_NAMED_CURVE: Final = 3  # RFC 8422, section 5.4
+_CHANGED: Final = 1  # bits of kinds of records: cipher changed, alert, data
+_DATA: Final = 8
 _MESSAGES: Final = np.array([0, 1, 2, 3, 4, 5, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 67])
 _HEADER: Final = 4  # of a message put together: type and length, as TLS has them
 _LONGEST: Final = 1 << 15
+_CHAIN: Final = 12  # certificates of a message
+_MAJORS: Final = (0xFE, 0x01)
 _MOST: Final = 16  # fragments looked at in one datagram
 
 # Columns of fragments.
@@ -58,7 +64,7 @@ def fits(datagrams: Datagrams) -> Array:
     alone = behind == some.size()
     fine &= alone | ((following >= _KINDS[0]) & (following <= _KINDS[-1])) | ((following & 0xE0) == 0x20)  # noqa: PLR2004 - RFC 9147, 4
     fine &= (version != _VERSIONS[-1]) | ((_two(some, 3) <= 1) & (_two(some, 5) == 0))
-    begun = (kind == _HANDSHAKE) & (_two(some, 3) == 0)
+    begun = (kind == HANDSHAKE) & (_two(some, 3) == 0)
     fine &= ~begun | np.isin(some.byte(_RECORD), _MESSAGES)
     found[rows] = fine
     return found
@@ -66,24 +72,30 @@ def fits(datagrams: Datagrams) -> Array:
 
 def events(datagrams: Datagrams) -> pl.DataFrame:
     """One event a flow: names, fingerprints, versions, certificates."""
-    told = _handshakes(datagrams)
     flows, first = np.unique(datagrams.flow, return_index=True)
     every = pl.DataFrame(
         {"~flow": flows, "~first": first, "~version": _two(datagrams.only(first), 1)},
         schema={"~flow": pl.Int64, "~first": pl.Int64, "~version": pl.Int64},
     )
-    every = every.join(told, on="~flow", how="left", maintain_order="left")
+    every = every.join(_handshakes(datagrams), on="~flow", how="left", maintain_order="left")
+    name = pl.col("tls.client.server_name")
     return every.with_columns(
         pl.coalesce("row", "~first").alias("row"),
         pl.coalesce("tls.version", names.version("~version")).alias("tls.version"),
-        pl.lit("dtls").alias("tls.version_protocol"),
+        pl.lit("tls").alias("tls.version_protocol"),
+        pl.when("tls.established")
+        .then(pl.lit("success"))
+        .otherwise(pl.lit("unknown"))
+        .alias("event.outcome"),
         pl.lit("capture.dtls").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.lit(["network"]).alias("event.category"),
         pl.lit(["connection", "protocol"]).alias("event.type"),
-        pl.lit("dtls-connection").alias("event.action"),
+        pl.lit("handshake").alias("event.action"),
         pl.lit("dtls").alias("network.protocol"),
         pl.lit("udp").alias("network.transport"),
+        name.alias("destination.domain"),
+        pl.when(name.is_not_null()).then(pl.concat_list(name)).alias("related.hosts"),
     ).select(pl.exclude("^~.*$"))
 
 
@@ -91,10 +103,11 @@ PROTOCOL: Final = OverUdp("dtls", fits, events)
 
 
 def _handshakes(datagrams: Datagrams) -> pl.DataFrame:
-    """What the hellos of each flow say, with `row` and `~flow`."""
+    """What the handshake of each flow says, with `row` and `~flow`."""
     found = np.empty((len(datagrams) * _MOST, _WIDTH), np.int64)
-    found = found[: walk(datagrams.data, datagrams.starts, datagrams.ends, found)]
-    found = found[np.isin(found[:, _KIND], (_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE))]
+    kinds = np.zeros(len(datagrams), np.int64)
+    found = found[: walk(datagrams.data, datagrams.starts, datagrams.ends, found, kinds)]
+    found = found[np.isin(found[:, _KIND], _TOLD)]
     sender = datagrams.flow[found[:, _ROW]] * 2 + datagrams.side[found[:, _ROW]]
     which = (sender << 24) | (found[:, _KIND] << 16) | found[:, _NUMBER]
     _, first, message = np.unique(which, return_index=True, return_inverse=True)
@@ -103,9 +116,68 @@ def _handshakes(datagrams: Datagrams) -> pl.DataFrame:
     client = _first(hello.client(data, starts, ends, "d"), datagrams, head)
     server = _first(hello.server(data, starts, ends), datagrams, head)
     both = client.join(server, on="~flow", how="full", coalesce=True, suffix=" of server")
-    return both.with_columns(pl.coalesce("row", "row of server").alias("row")).select(
-        pl.exclude("^.* of server$")
+    both = both.with_columns(
+        pl.coalesce("row", "row of server").alias("row"),
+        pl.coalesce("~side", 1 - pl.col("~side of server")).alias("~client"),
+    ).select(pl.exclude("^.* of server$"))
+    both = both.join(_curves(datagrams, head, data, starts, ends), on="~flow", how="left")
+    both = both.join(_established(datagrams, kinds), on="~flow", how="left")
+    shown = _certificates(datagrams, head, data, starts, ends)
+    for role, side in (("server", 1 - pl.col("~client")), ("client", pl.col("~client"))):
+        facts = shown.rename({name: f"tls.{role}.{name}" for name in shown.columns if name[0] != "~"})
+        facts = facts.rename({"~chain": f"capture.tls.{role}.certificate_chain"})
+        both = both.with_columns(side.alias("~side")).join(facts, on=["~flow", "~side"], how="left")
+    exchanged = pl.col("tls.cipher").str.contains("_ECDHE?_") & ~pl.col("tls.cipher").str.contains("_PSK_")
+    curve = pl.coalesce("tls.curve", pl.when(exchanged).then(names.group("~curve")))
+    return both.with_columns(curve.alias("tls.curve"))
+
+
+def _curves(datagrams: Datagrams, head: Array, data: Array, starts: Array, ends: Array) -> pl.DataFrame:
+    """The curve in each flow's first key exchange of a server, before DTLS 1.3."""
+    rows = np.flatnonzero((head[:, _KIND] == _KEY_EXCHANGE) & (ends - starts >= _HEADER + 3))
+    at = starts[rows] + _HEADER
+    curve = np.where(data[at] == _NAMED_CURVE, data[at + 1].astype(np.int64) << 8 | data[at + 2], -1)
+    table = pl.DataFrame({"~flow": datagrams.flow[head[rows, _ROW]], "~curve": curve})
+    return table.cast(pl.Int64).unique("~flow", keep="first", maintain_order=True)
+
+
+def _established(datagrams: Datagrams, kinds: Array) -> pl.DataFrame:
+    """Whether both sides changed to what was agreed, or one went on to send data in it; null if not seen."""
+    ends, which = np.unique(datagrams.flow * 2 + datagrams.side, return_inverse=True)
+    changed, data = (np.zeros(len(ends), np.bool_) for _ in range(2))
+    changed[which[kinds & _CHANGED > 0]] = True
+    data[which[kinds & _DATA > 0]] = True
+    table = pl.DataFrame({"~flow": ends >> 1, "~changed": changed, "~data": data}).cast({"~flow": pl.Int64})
+    both = table.group_by("~flow").agg(
+        ((pl.col("~changed").sum() > 1) | (pl.col("~changed") & pl.col("~data")).any()).alias(
+            "tls.established"
+        )
     )
+    return both.filter("tls.established")
+
+
+def _certificates(datagrams: Datagrams, head: Array, data: Array, starts: Array, ends: Array) -> pl.DataFrame:
+    """Facts of the first certificate of each sender, `~flow` and `~side`, and `~chain`: the hashes of all."""
+    rows = np.flatnonzero(head[:, _KIND] == _CERTIFICATE)
+    found = np.empty((len(rows) * _CHAIN, 3), np.int64)
+    found = found[: chains(data, starts[rows], ends[rows], found)]
+    row = head[rows[found[:, 0]], _ROW]
+    shown = pl.DataFrame(
+        {
+            "~flow": pl.Series(datagrams.flow[row], dtype=pl.Int64),
+            "~side": pl.Series(datagrams.side[row], dtype=pl.Int64),
+            "~der": pl.Series(
+                [data[start:end].tobytes() for _, start, end in found.tolist()], dtype=pl.Binary
+            ),
+        }
+    )
+    distinct = shown.select(pl.col("~der").unique(maintain_order=True))
+    facts = pl.concat([distinct, certificates.read(distinct["~der"].to_list())], how="horizontal")
+    chain = shown.join(facts.select("~der", "hash.sha256"), on="~der", how="left", maintain_order="left")
+    chain = chain.group_by("~flow", "~side", maintain_order=True).agg(
+        pl.col("hash.sha256").alias("~chain"), pl.col("~der").first()
+    )
+    return chain.join(facts, on="~der", how="left").drop("~der")
 
 
 def _first(hellos: pl.DataFrame, datagrams: Datagrams, head: Array) -> pl.DataFrame:
@@ -115,6 +187,7 @@ def _first(hellos: pl.DataFrame, datagrams: Datagrams, head: Array) -> pl.DataFr
         hellos.with_columns(
             pl.Series("row", head[:, _ROW], pl.Int64),
             pl.Series("~flow", datagrams.flow[head[:, _ROW]], pl.Int64),
+            pl.Series("~side", datagrams.side[head[:, _ROW]], pl.Int64),
             pl.Series("~number", head[:, _NUMBER], pl.Int64),
             pl.coalesce("^tls.(client.ja3|server.ja3s)$").is_null().alias("~part"),
             pl.when(retry).then(1).otherwise(0).alias("~again"),
@@ -133,20 +206,41 @@ def _two(datagrams: Datagrams, offset: int) -> Array:
 
 
 @kernel
-def walk(data: Array, starts: Array, ends: Array, found: Array) -> int:
-    """Write a row for every handshake fragment in the open; how many, at most `_MOST` a datagram."""
+def walk(data: Array, starts: Array, ends: Array, found: Array, kinds: Array) -> int:
+    """Write a row for every handshake fragment in the open; how many, at most `_MOST` a datagram.
+
+    `kinds` gets a bit for every kind of record in each datagram.
+    """
     count = 0
     for row in range(len(starts)):
         at, end, most = starts[row], ends[row], count + _MOST
-        while at + _RECORD <= end:
+        while at + _RECORD <= end and data[at + 1] in _MAJORS:
             behind = at + _RECORD + (int(data[at + 11]) << 8 | int(data[at + 12]))
-            if data[at] == _HANDSHAKE and data[at + 3] == 0 and data[at + 4] == 0:
+            kinds[row] |= 1 << (data[at] - 20 & 7)
+            if data[at] == HANDSHAKE and data[at + 3] == 0 and data[at + 4] == 0:
                 place = at + _RECORD
                 while place + _FRAGMENT <= min(behind, end) and count < most:
                     place = _fragment(data, place, min(behind, end), found[count])
                     found[count, _ROW] = row
                     count += found[count, _KIND] >= 0
             at = behind
+    return count
+
+
+@kernel
+def chains(data: Array, starts: Array, ends: Array, found: Array) -> int:
+    """Write message, start and end of each whole certificate; how many, at most `_CHAIN` a message."""
+    count = 0
+    for row in range(len(starts)):
+        at, most = starts[row] + _HEADER + 3, count + _CHAIN
+        while at + 3 <= ends[row] and count < most:
+            size = int(data[at]) << 16 | int(data[at + 1]) << 8 | int(data[at + 2])
+            at += 3
+            if size == 0 or at + size > ends[row]:
+                break
+            found[count, 0], found[count, 1], found[count, 2] = row, at, at + size
+            count += 1
+            at += size
     return count
 
 

@@ -49,14 +49,17 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
     # Who says the most: a connection that was answered, a hello, a name in the open, that it was QUIC at all.
     told = told.sort("~flow", "~rank", "row").unique("~flow", keep="first", maintain_order=True)
     told = told.with_columns(_begins(datagrams, told["row"].to_numpy()).alias("row"))
+    name = pl.col("tls.client.server_name")
     return told.with_columns(
         pl.lit("capture.quic").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.lit(["network"]).alias("event.category"),
         pl.lit(["connection", "protocol"]).alias("event.type"),
-        pl.lit("quic-connection").alias("event.action"),
+        pl.lit("handshake").alias("event.action"),
         pl.lit("quic").alias("network.protocol"),
         pl.lit("udp").alias("network.transport"),
+        name.alias("destination.domain"),
+        pl.when(name.is_not_null()).then(pl.concat_list(name)).alias("related.hosts"),
     ).drop("~flow", "~rank")
 
 
