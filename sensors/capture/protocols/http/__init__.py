@@ -9,6 +9,7 @@ import polars as pl
 
 from sensors.capture.conversations import CLIENT, SERVER, OverTcp
 from sensors.capture.protocols.http.columns import events
+from sensors.capture.protocols.http.layout import ANSWERS, BEHIND, METHOD, ROW, STATUS
 from sensors.capture.protocols.http.messages import found, speaks
 
 if TYPE_CHECKING:
@@ -41,6 +42,26 @@ def _speaks(streams: Streams, side: int, likely: Array) -> Array:
 
 def _events(streams: Streams) -> pl.DataFrame:
     return events(streams, found(streams))
+
+
+def carried(streams: Streams) -> Array:
+    """Where what was tunnelled begins: `starts`, moved behind a CONNECT that succeeded (RFC 9110, 9.3.6)."""
+    starts = streams.starts.copy()
+    rows = np.flatnonzero(streams.begins(CLIENT, b"CONNECT "))
+    if not len(rows):
+        return starts
+    numbers, spans = found(streams.only(rows))
+    answer = numbers[(numbers[:, ANSWERS] >= 0) & (numbers[:, STATUS] // 100 == 2)]  # noqa: PLR2004 - it succeeded
+    asked = answer[:, ANSWERS]
+    size = spans[asked, METHOD, 1] - spans[asked, METHOD, 0]
+    answer, asked = (
+        answer[size == len("CONNECT")],
+        asked[size == len("CONNECT")],
+    )  # no other method is as long
+    where = rows[answer[:, ROW]]
+    starts[where, CLIENT] += numbers[asked, BEHIND]
+    starts[where, SERVER] += answer[:, BEHIND]
+    return starts
 
 
 def _is_second(streams: Streams) -> Array:

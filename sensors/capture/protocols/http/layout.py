@@ -16,5 +16,5 @@ METHOD, TARGET, PHRASE, TITLE, BODY = range(5)
 FIRST: Final = 5  # of `FIELDS` among `PARTS`
 LENGTH: Final = PARTS.index("content-length")
 CODING: Final = PARTS.index("transfer-encoding")
-NUMBERS: Final = ("row", "side", "at", "order", "version", "status", "bytes", "answers", "kept")
-ROW, SIDE, AT, ORDER, VERSION, STATUS, BYTES, ANSWERS, KEPT = range(9)
+NUMBERS: Final = ("row", "side", "at", "order", "version", "status", "bytes", "answers", "kept", "behind")
+ROW, SIDE, AT, ORDER, VERSION, STATUS, BYTES, ANSWERS, KEPT, BEHIND = range(10)

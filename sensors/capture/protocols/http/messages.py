@@ -17,6 +17,7 @@ from sensors.capture.conversations import HEAD, Streams
 from sensors.capture.protocols.http.bodies import body, framing, small
 from sensors.capture.protocols.http.layout import (
     ANSWERS,
+    BEHIND,
     FIELDS,
     FIRST,
     KEPT,
@@ -46,7 +47,7 @@ class Messages(NamedTuple):
         numbers: columns by `NUMBERS`: row of the streams and side; bytes of that side before it; its number
             among the side's messages, from 0; version (11 is 1.1); status (0 of requests); bytes of the body,
             -1 if not all of it was seen and nothing says how many; which row here it answers, or -1; whether
-            it is HTTP, not something in a tunnel (1).
+            it is HTTP, not something in a tunnel (1); bytes of that side up to the end of its head.
         spans: by `PARTS` where in the data they begin and end, -1 where there is none.
     """
 
@@ -145,8 +146,9 @@ def _requests(
         version = request_line(data, at, line, order == 0 and behind == end, parts)
         if version < 0:
             break
-        numbers[count] = (row, 0, at - start, order, version, 0, 0, -1, 1)
+        numbers[count] = (row, 0, at - start, order, version, 0, 0, -1, 1, 0)
         behind, whole = _fields(data, behind, end, parts)
+        numbers[count, BEHIND] = behind - start
         at = -1
         if whole:
             length, chunked = framing(data, parts)
@@ -184,7 +186,7 @@ def _responses(
         version, status = status_line(data, at, line, parts) if behind > 0 else (-1, -1)
         if status < 0:
             if old and order == 0:  # HTTP/0.9 answers with a page and nothing else
-                numbers[count] = (row, 1, 0, 0, 9, 0, 0, asked, 1)
+                numbers[count] = (row, 1, 0, 0, 9, 0, 0, asked, 1, 0)
                 body(
                     data,
                     start,
@@ -198,8 +200,9 @@ def _responses(
                 count += 1
             break
         answers = request if request < requests else -1
-        numbers[count] = (row, 1, at - start, order, version, status, 0, answers, 1)
+        numbers[count] = (row, 1, at - start, order, version, status, 0, answers, 1, 0)
         behind, whole = _fields(data, behind, end, parts)
+        numbers[count, BEHIND] = behind - start
         if not whole:
             return count + 1
         if 100 <= status < 200 and status != 101:
