@@ -36,6 +36,7 @@ MESSAGES: Final = {
 }
 ATTRIBUTES: Final = (7, 8, 21, 22, 30)  # host name, vendor name, called number, calling number, proxy's user
 _NAMES: Final = ("host_name", "vendor", "called_number", "calling_number", "user")
+_MANDATORY: Final = 1 << 47  # of the six bytes of an attribute's header
 _STARTS: Final = 3  # messages up to this begin a tunnel
 
 
@@ -46,7 +47,7 @@ def fits(datagrams: Datagrams) -> Array:
     version = datagrams.byte(1)
     fits: Array = (flags == CONTROL) & ((version == 2) | (version == 3))  # noqa: PLR2004 - what the RFCs are about
     fits &= fields.number(data, starts + 2, ends, 2) == ends - starts
-    fits &= fields.number(data, starts + HEADER, ends, 6) & ~(1 << 46) == 8 << 32
+    fits &= fields.number(data, starts + HEADER, ends, 6) & ~_MANDATORY == 8 << 32
     fits &= np.isin(fields.number(data, starts + HEADER + 6, ends, 2), list(MESSAGES))
     return fits
 
