@@ -65,11 +65,13 @@ def _said_in_streams(streams: Streams) -> pl.DataFrame:
     places: list[tuple[Array, ...]] = []
     for each in (CLIENT, SERVER):
         rest, at = np.arange(len(streams)), streams.starts[:, each].copy()
-        while len(rest):
+        while True:
             begin, end, _ = _message(streams.data, at, streams.ends[rest, each])
             kept = end - begin >= messages.HEADER
             places.append((rest[kept], np.full(int(kept.sum()), each), begin[kept], end[kept]))
             rest, at = rest[kept], end[kept]
+            if not len(rest):
+                break
     rows, side, starts, ends = (np.concatenate([place[part] for place in places]) for part in range(4))
     placed = pl.DataFrame(
         {
