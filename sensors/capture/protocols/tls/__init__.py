@@ -1,4 +1,4 @@
-"""TLS over TCP (RFC 8446, RFC 5246): one event for each handshake, with hellos, certificates and its outcome."""
+"""TLS over TCP (RFC 8446, RFC 5246): one event for each handshake, with its outcome."""
 
 from __future__ import annotations
 

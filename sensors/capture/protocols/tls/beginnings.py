@@ -2,9 +2,10 @@
 
 Such text is: STARTTLS of SMTP (RFC 3207), IMAP and POP3 (RFC 2595), NNTP, ManageSieve, XMPP, LDAP and IRC,
 FTP's AUTH (RFC 4217), PostgreSQL's and MySQL's request for TLS, RDP's connection request (X.224), AMQP, RFB's
-VeNCrypt; and proxies: CONNECT, SOCKS, and HAProxy's PROXY line.
+VeNCrypt, TDS (in whose packets the handshake lies), Android's debug bridge; and proxies: CONNECT, SOCKS, and
+HAProxy's PROXY line.
 """
-# ruff: noqa: PLR2004, C901, PLR0911, PLR0913 - numbers are those of the formats; kernels have no objects
+# ruff: noqa: PLR2004 - numbers are those of the formats; kernels have no objects
 
 from __future__ import annotations
 
@@ -63,6 +64,8 @@ _LINES: Final = (
     (_ASKED, b"CAP ", "irc"),
     (_ASKED, b"STARTTLS", "irc"),
     (_ASKED, b"NICK ", "irc"),
+    (_ASKED, b"CNXN", "adb"),
+    (_ASKED, b"\x12\x01", "tds"),
 )
 SPOKEN: Final = tuple(name for _, _, name in _LINES)
 _FTP: Final = 1 + SPOKEN.index("ftp")

@@ -1,4 +1,4 @@
-"""What certificates say (RFC 5280). Each distinct one is read once; one that cannot be read still has its hashes."""
+"""What certificates say (RFC 5280); one that cannot be read still has its hashes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ _WORDS: Final = {
     NameOID.JURISDICTION_LOCALITY_NAME: "jurisdictionL",
     NameOID.ORGANIZATION_IDENTIFIER: "organizationIdentifier",
     NameOID.UNSTRUCTURED_NAME: "unstructuredName",
+    NameOID.PSEUDONYM: "pseudonym",
+    NameOID.INITIALS: "initials",
+    NameOID.GENERATION_QUALIFIER: "generationQualifier",
+    x509.ObjectIdentifier("2.5.4.13"): "description",
+    x509.ObjectIdentifier("2.5.4.41"): "name",
 }
 _TYPES: Final[dict[str, pl.DataType]] = {
     "hash.md5": pl.String(),
@@ -54,8 +59,8 @@ _TYPES: Final[dict[str, pl.DataType]] = {
 def read(ders: list[bytes]) -> pl.DataFrame:
     """Facts of certificates, a row each; columns are those of ECS behind `tls.client.` and `tls.server.`.
 
-    Hashes and serial numbers are in capitals, names as RFC 4514 writes them. Nothing is raised: what cannot be
-    read is null.
+    Hashes and serial numbers are in capitals, names as RFC 4514 writes them. Nothing is raised: what
+    cannot be read is null.
     """
     return pl.DataFrame([_facts(der) for der in ders], schema=_TYPES, orient="row")
 

@@ -59,6 +59,7 @@ def columns(data: Array, found: Array, chains: Array) -> pl.DataFrame:
 _NUMBERS: Final = {
     "types": records.TYPES,
     "changed": records.CHANGED,
+    "cut": records.CUT,
     "application": records.APPLICATION,
     "first": records.FIRST_SIZE,
     "alert": records.ALERT,
@@ -82,7 +83,7 @@ def _alerts() -> list[pl.Expr]:
 
 
 def _resumed() -> pl.Expr:
-    """Before TLS 1.3: the server takes up the session asked for, or goes on without a certificate and keys."""
+    """Before TLS 1.3: the server takes up the session asked for, or goes on without certificate and keys."""
     types = pl.col("~server.types")
     full = (types & _FULL) > 0
     same = (pl.col("~asked") == pl.col("~session")).fill_null(value=False)
@@ -99,8 +100,10 @@ def _established() -> pl.Expr:
     refused = pl.col("~client.first") == _ENCRYPTED_ALERT
     now = answered & ~refused & (pl.col("~server.application") > 0)
     changed = [pl.col(f"~{role}.changed") > 0 for role in _ROLES]
+    # What is encrypted is only sent after the other side has changed, too: enough where that one is not seen.
     spoke = [changed[k] & (pl.col(f"~{role}.application") > 0) for k, role in enumerate(_ROLES)]
-    older = (changed[0] & changed[1]) | spoke[0] | spoke[1]
+    unseen = [(pl.col(f"~{role}.types") == 0) | (pl.col(f"~{role}.cut") > 0) for role in _ROLES]
+    older = (changed[0] & changed[1]) | (spoke[0] & unseen[1]) | (spoke[1] & unseen[0])
     seen = pl.when(newest).then(now).otherwise(older)
     return (seen & ~_failed()).fill_null(value=False).alias("tls.established")
 

@@ -1,5 +1,5 @@
 """Records of TLS put together to messages of the handshake (RFC 5246, section 6.2; RFC 8446, section 5.1)."""
-# ruff: noqa: PLR2004, C901, PLR0913, PLR0912 - numbers are those of the RFCs; kernels have no objects
+# ruff: noqa: PLR2004, C901 - numbers are those of the RFCs; kernels have no objects
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors.capture.protocols.tls.beginnings import CLIENT_AT, IS_V2, SERVER_AT, TURNED
+from sensors.capture.protocols.tls.beginnings import CLIENT_AT, SERVER_AT, TURNED
 from sensors.capture.protocols.tls.texts import one, two
 from sensors.reading.machine_words import kernel
 
@@ -38,8 +38,8 @@ def messages(streams: Streams, places: Array) -> tuple[Array, Array, Array]:
         places: where it begins in them, see `beginnings`.
 
     Returns:
-        The bytes, UInt8; numbers found, by row, role (0 the client) and column; certificates, a row each: row,
-        role, start and end among the bytes.
+        The bytes, UInt8; numbers found, by row, role (0 the client) and column; certificates, a row each:
+        row, role, start and end among the bytes.
     """
     room = int((streams.ends - streams.starts).sum())
     out = np.empty(room, np.uint8)
@@ -90,6 +90,8 @@ def _records(data: Array, at: int, end: int, role: int, out: Array, used: int, f
         body = at + 5
         stop = min(body + size, end)
         if kind == 20:
+            if size != 1:
+                return used
             found[CHANGED] = 1
             needed = used
         elif kind == 21:

@@ -49,7 +49,11 @@ def _offers(streams: Streams, places: Array, rows: Array) -> pl.DataFrame:
     size = (data[starts + 5].astype(np.int64) << 8) | data[starts + 6]
     counts = np.minimum(size, np.maximum(ends - starts - _SUITES_AT, 0)) // _SUITE
     each = np.repeat(np.arange(len(rows)), counts)
-    place = starts[each] + _SUITES_AT + _SUITE * (np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts))
+    place = (
+        starts[each]
+        + _SUITES_AT
+        + _SUITE * (np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts))
+    )
     number = (data[place].astype(np.int64) << 16) | (data[place + 1].astype(np.int64) << 8) | data[place + 2]
     listed = (
         pl.DataFrame({"~row": rows[each], "~number": number})
@@ -57,5 +61,7 @@ def _offers(streams: Streams, places: Array, rows: Array) -> pl.DataFrame:
         .group_by("~row", maintain_order=True)
         .agg("~suites")
     )
-    named = pl.DataFrame({"~row": rows, "~number": version}).select("~row", names.version("~number").alias("~version"))
+    named = pl.DataFrame({"~row": rows, "~number": version}).select(
+        "~row", names.version("~number").alias("~version")
+    )
     return named.join(listed, on="~row", how="left").with_columns(pl.col("~row").cast(pl.UInt32))
