@@ -6,18 +6,32 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
+from sensors.capture.blocks import SECTION, believed, block, next_block, other, packet, section, u32
 from sensors.capture.container import (
+    BACKWARDS,
     CAPTURED,
     CORRUPT,
     CUT,
+    EARLIEST,
     ENDED,
+    EXTRA,
+    FIRST_HOLE,
+    FIRST_HOLE_FRAME,
     GOING,
-    INTERFACES,
+    HOLES,
+    LARGEST_PACKET,
+    LATEST,
     LINK,
     LINK_TYPE,
     NEXT_GEN,
     OFFSET,
+    PACKETS,
     POSITION,
+    PREVIOUS,
+    RESUME,
+    SHORTENED,
+    SKIPPED,
+    SNAP,
     STATUS,
     SWAPPED,
     TICKS,
@@ -32,22 +46,8 @@ if TYPE_CHECKING:
 _HEADER = 16
 _LARGEST = 1 << 26
 _MICRO = 1_000_000
-
-
-@njit(cache=True, nogil=True)
-def u16(data: NDArray[np.uint8], at: int, swapped: int) -> int:
-    """Two bytes at `at`, little-endian unless `swapped`."""
-    if swapped:
-        return (int(data[at]) << 8) | int(data[at + 1])
-    return int(data[at]) | (int(data[at + 1]) << 8)
-
-
-@njit(cache=True, nogil=True)
-def u32(data: NDArray[np.uint8], at: int, swapped: int) -> int:
-    """Four bytes at `at`, little-endian unless `swapped`."""
-    if swapped:
-        return (u16(data, at, 1) << 16) | u16(data, at + 2, 1)
-    return u16(data, at, 0) | (u16(data, at + 2, 0) << 16)
+_DAY = 86_400
+_CHAIN, _LONG_CHAIN = 2, 4  # records in a row that make a place believed
 
 
 @njit(cache=True, nogil=True)
@@ -59,149 +59,151 @@ def packets(
     Args:
         data: the file's bytes.
         state: see `container`; STATUS says why the walk stopped before `out` was full.
-        table: interfaces of the pcapng section.
-        out: rows of TIME (microseconds since 1970), OFFSET and CAPTURED (bytes in `data`), WIRE (bytes that
-            the packet had), LINK (link type).
+        table: interfaces and notes, of which `container` says more; `facts` reads them.
+        out: rows of TIME (microseconds since 1970; 0: it says none), OFFSET and CAPTURED (bytes in `data`),
+            WIRE (bytes that the packet had), LINK (link type).
     """
-    if state[NEXT_GEN]:
-        return _next_gen(data, state, table, out)
-    return _classic(data, state, out)
+    count = _next_gen(data, state, table, out) if state[NEXT_GEN] else _classic(data, state, out)
+    earliest, latest, previous = state[EARLIEST], state[LATEST], state[PREVIOUS]
+    for row in range(count):
+        moment = out[row, TIME]
+        state[SHORTENED] += out[row, CAPTURED] < out[row, WIRE]
+        if moment:
+            state[BACKWARDS] += moment < previous
+            earliest, latest, previous = min(earliest, moment), max(latest, moment), moment
+    state[EARLIEST], state[LATEST], state[PREVIOUS] = earliest, latest, previous
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _hole(state: NDArray[np.int64], at: int, behind: int) -> None:
+    """Note that bytes `at` to `behind` cannot be read."""
+    state[HOLES] += 1
+    state[SKIPPED] += behind - at
+    if state[HOLES] == 1:
+        state[FIRST_HOLE], state[FIRST_HOLE_FRAME] = at, state[PACKETS] + 1
 
 
 @njit(cache=True, nogil=True)
 def _classic(data: NDArray[np.uint8], state: NDArray[np.int64], out: NDArray[np.int64]) -> int:
-    at, swapped, ticks = state[POSITION], state[SWAPPED], state[TICKS]
-    size, count = data.size, 0
+    at, swapped, header = state[POSITION], state[SWAPPED], _HEADER + state[EXTRA]
+    divided = 1 if state[TICKS] == _MICRO else state[TICKS] // _MICRO
+    most = max(LARGEST_PACKET, min(state[SNAP], _LARGEST))
+    size, count, last = data.size, 0, state[PREVIOUS]
     while count < out.shape[0] and state[STATUS] == GOING:
         if at == size:
             state[STATUS] = ENDED
             break
-        if at + _HEADER > size:
+        if at + header > size:
             state[STATUS] = CUT
             break
+        seconds, fraction = u32(data, at, swapped), u32(data, at + 4, swapped)
         captured, wire = u32(data, at + 8, swapped), u32(data, at + 12, swapped)
-        if captured > _LARGEST:
-            state[STATUS] = CORRUPT
-            break
-        if at + _HEADER + captured > size:
-            state[STATUS] = CUT
-            break
-        fraction = u32(data, at + 4, swapped)
-        if ticks != _MICRO:
-            fraction //= 1000
-        out[count, TIME] = u32(data, at, swapped) * _MICRO + fraction
-        out[count, OFFSET] = at + _HEADER
-        out[count, CAPTURED] = captured
-        out[count, WIRE] = wire
-        out[count, LINK] = state[LINK_TYPE]
+        lies = captured > most or (seconds | fraction | captured | wire) == 0
+        if lies or at + header + captured > size:
+            state[STATUS] = CORRUPT if lies else CUT
+            behind = -1
+            if state[RESUME]:
+                chain = _CHAIN if lies else _LONG_CHAIN
+                behind = _next_record(data, at + 1, state, last // _MICRO, most, chain)
+                state[PACKETS] += count
+                if lies or behind >= 0:
+                    _hole(state, at, behind if behind >= 0 else size)
+                state[PACKETS] -= count
+            if behind < 0:
+                break
+            state[STATUS], at = GOING, behind
+            continue
+        row = out[count]
+        row[TIME] = seconds * _MICRO + fraction // divided
+        row[OFFSET], row[CAPTURED], row[WIRE], row[LINK] = at + header, captured, wire, state[LINK_TYPE]
+        last = row[TIME]
         count += 1
-        at += _HEADER + captured
+        at += header + captured
     state[POSITION] = at
+    state[PACKETS] += count
     return count
+
+
+@njit(cache=True, nogil=True)
+def _next_record(
+    data: NDArray[np.uint8], at: int, state: NDArray[np.int64], near: int, most: int, chain: int
+) -> int:
+    """Where the next `chain` records in a row begin, within a day of the second `near`; -1: nowhere."""
+    size, header = data.size, _HEADER + state[EXTRA]
+    for place in range(at, size - header + 1):
+        behind = place
+        for _ in range(chain):
+            behind = _record(data, behind, state, near, most)
+            if behind < 0 or behind == size:
+                break
+        if behind >= 0:
+            return place
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _record(data: NDArray[np.uint8], at: int, state: NDArray[np.int64], near: int, most: int) -> int:
+    """The place behind a record that can be one; -1: it cannot."""
+    swapped, header = state[SWAPPED], _HEADER + state[EXTRA]
+    if at + header > data.size:
+        return -1
+    seconds = u32(data, at, swapped)
+    if seconds == 0 or (near and abs(seconds - near) > _DAY):
+        return -1
+    captured, wire = u32(data, at + 8, swapped), u32(data, at + 12, swapped)
+    behind = at + header + captured
+    if not 0 < captured <= wire <= most or behind > data.size:
+        return -1
+    return behind if u32(data, at + 4, swapped) < state[TICKS] else -1
 
 
 @njit(cache=True, nogil=True)
 def _next_gen(
     data: NDArray[np.uint8], state: NDArray[np.int64], table: NDArray[np.int64], out: NDArray[np.int64]
 ) -> int:
-    at, size, count = state[POSITION], data.size, 0
+    at, size, count, before = state[POSITION], data.size, 0, state[PACKETS]
     while count < out.shape[0] and state[STATUS] == GOING:
+        state[PACKETS] = before + count
         if at >= size:
             state[STATUS] = ENDED
             break
         if at + 12 > size:
             state[STATUS] = CUT
             break
-        kind = u32(data, at, state[SWAPPED])
-        if data[at] == 0x0A and data[at + 1] == 0x0D and data[at + 2] == 0x0D and data[at + 3] == 0x0A:
-            if at + 16 > size:
-                state[STATUS] = CUT
-                break
-            # The byte order of a section stands in its header: 0x1A2B3C4D.
-            state[SWAPPED] = 1 if data[at + 8] == 0x1A else 0
-            state[INTERFACES] = 0
-            kind = 0x0A0D0D0A
-        length = u32(data, at + 4, state[SWAPPED])
-        if length < 12 or length % 4 or length > _LARGEST:
-            state[STATUS] = CORRUPT
-            break
-        if at + length > size:
-            state[STATUS] = CUT
-            break
-        if kind == 1 and length >= 20:
-            _interface(data, at, length, state, table)
+        kind, length, swapped = block(data, at, state[SWAPPED])
+        whole = 12 <= length <= _LARGEST and length % 4 == 0
+        said = GOING
+        if not whole:
+            said = CORRUPT
+        elif at + length > size:
+            said = CUT
         elif kind in (2, 3, 6):
-            if not _packet(data, at, length, kind, state, table, out[count]):
-                state[STATUS] = CORRUPT
-                break
-            count += 1
-        at += length
-    state[POSITION] = at
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _interface(
-    data: NDArray[np.uint8], at: int, length: int, state: NDArray[np.int64], table: NDArray[np.int64]
-) -> None:
-    """An Interface Description Block: link type, and the options if_tsresol (9) and if_tsoffset (14)."""
-    number = state[INTERFACES]
-    if number >= table.shape[0]:
-        return
-    swapped = state[SWAPPED]
-    table[number, 0] = u16(data, at + 8, swapped)
-    table[number, 1] = _MICRO
-    table[number, 2] = 0
-    option, end = at + 16, at + length - 4
-    while option + 4 <= end:
-        code, size = u16(data, option, swapped), u16(data, option + 2, swapped)
-        if code == 0 or option + 4 + size > end:
-            break
-        if code == 9 and size >= 1:
-            power = int(data[option + 4])
-            ticks = 1
-            if power & 0x80:
-                ticks = 1 << min(power & 0x7F, 40)
+            if packet(data, at, length, kind, state, table, out[count]):
+                count += 1
+            elif state[RESUME]:
+                _hole(state, at, at + length)
             else:
-                for _ in range(min(power, 12)):
-                    ticks *= 10
-            table[number, 1] = ticks
-        elif code == 14 and size >= 8:
-            low, high = u32(data, option + 4, swapped), u32(data, option + 8, swapped)
-            table[number, 2] = (low << 32 | high) if swapped else (high << 32 | low)
-        option += 4 + (size + 3) // 4 * 4
-    state[INTERFACES] = number + 1
-
-
-@njit(cache=True, nogil=True)
-def _packet(
-    data: NDArray[np.uint8],
-    at: int,
-    length: int,
-    kind: int,
-    state: NDArray[np.int64],
-    table: NDArray[np.int64],
-    row: NDArray[np.int64],
-) -> bool:
-    """A Simple (3), Enhanced (6) or obsolete (2) Packet Block; false if its lengths contradict each other."""
-    swapped = state[SWAPPED]
-    if kind == 3:
-        if length < 16 or state[INTERFACES] < 1:
-            return False
-        wire = u32(data, at + 8, swapped)
-        row[TIME], row[OFFSET], row[CAPTURED] = 0, at + 12, min(wire, length - 16)
-        row[WIRE], row[LINK] = wire, table[0, 0]
-        return True
-    if length < 32:
-        return False
-    interface = u32(data, at + 8, swapped) if kind == 6 else u16(data, at + 8, swapped)
-    captured = u32(data, at + 20, swapped)
-    if interface >= state[INTERFACES] or captured > length - 32:
-        return False
-    ticks = table[interface, 1]
-    moment = (u32(data, at + 12, swapped) << 32) | u32(data, at + 16, swapped)
-    seconds, rest = moment // ticks, moment % ticks
-    row[TIME] = (seconds + table[interface, 2]) * _MICRO + rest * _MICRO // ticks
-    row[OFFSET], row[CAPTURED] = at + 28, captured
-    row[WIRE], row[LINK] = u32(data, at + 24, swapped), table[interface, 0]
-    return True
+                said = CORRUPT
+        elif kind == SECTION and length >= 28:
+            section(at, length, swapped, state, table)
+        elif kind in (1, 4, 5, 10):
+            other(data, at, length, kind, state, table)
+        if said == GOING and u32(data, at + length - 4, swapped) != length:
+            following = at + length
+            if following < size and not believed(data, following, swapped):
+                said = CORRUPT
+                count -= kind in (2, 3, 6)
+        if said != GOING:
+            behind = -1
+            if state[RESUME] and (said == CORRUPT or length > 4 * LARGEST_PACKET):
+                behind = next_block(data, at + 4, state[SWAPPED])
+                _hole(state, at, behind if behind >= 0 else size)
+            if behind < 0:
+                state[STATUS] = said
+                break
+            at = behind
+            continue
+        at += length
+    state[POSITION], state[PACKETS] = at, before + count
+    return count
