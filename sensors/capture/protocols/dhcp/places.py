@@ -13,7 +13,7 @@ from sensors.capture.protocols.dns.printable import HEX, TEXT, shown
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array
 
-ESCAPED: Final = "\\"
+PLAIN: Final = r"^[\x20-\x5b\x5d-\x7e]+$"  # without the backslash, which stands before what is no text
 
 
 class Places:
@@ -62,9 +62,8 @@ def numbers(data: Array, places: Array, size: int) -> pl.Series:
 
 
 def either(text: pl.Series, hexed: pl.Series) -> pl.Series:
-    """The text where every byte of it can be shown, else the hex."""
-    plain = ~text.str.contains(ESCAPED, literal=True)
-    return pl.select(pl.when(plain).then(text).otherwise(hexed)).to_series()
+    """The text where all of it is ASCII that can be shown, else the hex."""
+    return pl.select(pl.when(text.str.contains(PLAIN)).then(text).otherwise(hexed)).to_series()
 
 
 def mac(hexed: pl.Series) -> pl.Series:
