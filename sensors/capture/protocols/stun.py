@@ -60,6 +60,7 @@ _ADDRESSES: Final = {"mapped": 11, "relayed": 17, "peer": 23}
 _AT_USERNAME, _AT_REALM, _AT_SOFTWARE = _TEXTS.values()
 _AT_MAPPED, _AT_RELAYED, _AT_PEER = _ADDRESSES.values()
 _WIDTH: Final = 29
+_OF_BOTH: Final = ("~message", "capture.stun.ice")  # told by question and answer
 _FACTS: Final = (
     "capture.stun.method", "event.outcome", "error.code", "capture.stun.mapped.ip", "capture.stun.relayed.ip",
     "capture.stun.peer.ip", "capture.stun.software", "capture.stun.realm", "capture.stun.username",
@@ -165,7 +166,11 @@ def _together(table: pl.DataFrame) -> pl.DataFrame:
     kept = [name for name in table.columns if name not in key]
     return both.select(
         *(pl.coalesce(name, f"{name} told").alias(name) for name in key),
-        *(pl.coalesce(f"{name} told", name).alias(name) for name in kept if name != "~message"),
+        *(pl.coalesce(f"{name} told", name).alias(name) for name in kept if name not in _OF_BOTH),
+        *(
+            pl.any_horizontal(pl.col(name, f"{name} told").fill_null(value=False)).alias(name)
+            for name in _OF_BOTH[1:]
+        ),
         pl.coalesce("~message", "~message told").alias("~message"),
         own.alias("~asked"),
         pl.coalesce("~username", "~username told").alias("~user"),
@@ -202,7 +207,9 @@ def _events(table: pl.DataFrame) -> pl.DataFrame:
 
 def _address(name: str, read: Array) -> list[pl.Series]:
     """An address as text, its port, and the address again if it is public."""
-    words = pl.DataFrame(read[:, [0, 2, 3, 4, 5]], schema=["family", "one", "two", "three", "four"])
+    words = pl.DataFrame(
+        read[:, [0, 2, 3, 4, 5]], schema=["family", "one", "two", "three", "four"], orient="row"
+    )
     distinct = words.unique()
     known = [_ip(*each) for each in distinct.iter_rows()]
     distinct = distinct.with_columns(
