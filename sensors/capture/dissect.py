@@ -35,6 +35,8 @@ from sensors.capture.packet import (
     IS_IP,
     NOT_IP,
     OTHER,
+    OUTER_IP_BYTES,
+    OUTER_PAYLOAD_WIRE,
     OUTER_PROTOCOL,
     OUTER_SOURCE_HIGH,
     OUTER_SOURCE_LOW,
@@ -81,12 +83,13 @@ if TYPE_CHECKING:
 # The cells of a packet are part of what this module offers; `packet` says what is in them.
 __all__ = [
     "BROKEN", "FLAGS", "FRAGMENT", "FRAGMENTS", "HELD", "HOP_LIMIT", "ICMP", "ICMP6", "ICMP_CODE",
-    "ICMP_TYPE", "INNER_VLAN", "IP_BYTES", "IS_IP", "NOT_IP", "OUTER_PROTOCOL", "OUTER_SOURCE_HIGH",
-    "OUTER_SOURCE_LOW", "OUTER_SOURCE_PORT", "OUTER_TARGET_HIGH", "OUTER_TARGET_LOW", "OUTER_TARGET_PORT",
-    "OUTER_VERSION", "PACKET_CELLS", "PAYLOAD_AT", "PAYLOAD_BYTES", "PAYLOAD_WIRE", "PROTOCOL",
-    "SOURCE_HIGH", "SOURCE_LOW", "SOURCE_MAC", "SOURCE_PORT", "TARGET_HIGH", "TARGET_LOW", "TARGET_MAC",
-    "TARGET_PORT", "TCP", "TRANSPORT_AT", "TUNNEL", "TUNNELS", "TUNNEL_ID", "TUNNEL_NAMES", "UDP",
-    "UNKNOWN_LINK", "VERSION", "VLAN", "be16", "be32", "be64", "dissect", "extensions", "upper",
+    "ICMP_TYPE", "INNER_VLAN", "IP_BYTES", "IS_IP", "NOT_IP", "OUTER_IP_BYTES", "OUTER_PAYLOAD_WIRE",
+    "OUTER_PROTOCOL", "OUTER_SOURCE_HIGH", "OUTER_SOURCE_LOW", "OUTER_SOURCE_PORT", "OUTER_TARGET_HIGH",
+    "OUTER_TARGET_LOW", "OUTER_TARGET_PORT", "OUTER_VERSION", "PACKET_CELLS", "PAYLOAD_AT",
+    "PAYLOAD_BYTES", "PAYLOAD_WIRE", "PROTOCOL", "SOURCE_HIGH", "SOURCE_LOW", "SOURCE_MAC", "SOURCE_PORT",
+    "TARGET_HIGH", "TARGET_LOW", "TARGET_MAC", "TARGET_PORT", "TCP", "TRANSPORT_AT", "TUNNEL", "TUNNELS",
+    "TUNNEL_ID", "TUNNEL_NAMES", "UDP", "UNKNOWN_LINK", "VERSION", "VLAN", "be16", "be32", "be64",
+    "dissect", "extensions", "upper",
 ]  # fmt: skip
 
 _DEPTH = 8  # tunnels in one another
@@ -141,7 +144,7 @@ def upper(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray
             packet[SOURCE_MAC], packet[TARGET_MAC] = macs
             packet[VLAN], packet[INNER_VLAN] = vlans
             break
-        _outer(data, at, packet)
+        _outer(data, at, wire, packet)
         packet[TUNNEL], packet[TUNNEL_ID] = tunnel, number
         packet[TUNNELS] += 1
         at, end, wire = _ip4(data, place, end, packet) if kind == IPV4 else _ip6(data, place, end, packet)
@@ -163,14 +166,17 @@ def _sound(data: NDArray[np.uint8], at: int, end: int, wire: int, kind: int) -> 
 
 
 @njit(cache=True, nogil=True)
-def _outer(data: NDArray[np.uint8], at: int, packet: NDArray[np.int64]) -> None:
+def _outer(data: NDArray[np.uint8], at: int, wire: int, packet: NDArray[np.int64]) -> None:
     """The packet told so far is the one around the next."""
     packet[OUTER_VERSION], packet[OUTER_PROTOCOL] = packet[VERSION], packet[PROTOCOL]
     packet[OUTER_SOURCE_HIGH], packet[OUTER_SOURCE_LOW] = packet[SOURCE_HIGH], packet[SOURCE_LOW]
     packet[OUTER_TARGET_HIGH], packet[OUTER_TARGET_LOW] = packet[TARGET_HIGH], packet[TARGET_LOW]
     packet[OUTER_SOURCE_PORT], packet[OUTER_TARGET_PORT] = 0, 0
+    packet[OUTER_IP_BYTES], packet[OUTER_PAYLOAD_WIRE] = packet[IP_BYTES], 0
     if packet[PROTOCOL] == UDP:
         packet[OUTER_SOURCE_PORT], packet[OUTER_TARGET_PORT] = be16(data, at), be16(data, at + 2)
+        length = be16(data, at + 4)
+        packet[OUTER_PAYLOAD_WIRE] = max(0, min(wire, at + length if length else wire) - at - 8)
 
 
 @njit(cache=True, nogil=True)

@@ -28,7 +28,8 @@ OUTER_SOURCE_PORT, OUTER_TARGET_PORT = 30, 31
 FRAGMENT, FRAGMENT_ID, FRAGMENT_FROM, FRAGMENT_MORE = range(32, 36)
 FRAGMENT_AT, FRAGMENT_END, FRAGMENT_WIRE = range(36, 39)
 FRAGMENTS = 39  # the number of fragments that the packet was put together from; 0 where it came whole
-PACKET_CELLS = 40
+OUTER_IP_BYTES, OUTER_PAYLOAD_WIRE = 40, 41  # of the packet around: as IP_BYTES, and behind UDP's header
+PACKET_CELLS = 42
 
 # What `dissect` says; HELD is what `fragments.take` says of a fragment, until the last one has come.
 IS_IP, NOT_IP, BROKEN, UNKNOWN_LINK, HELD = range(5)
