@@ -31,6 +31,7 @@ class _Connection:
     version: int
     side: int
     keys: tuple[Keys, Keys]
+    told: list[bool] = field(default_factory=lambda: [False, False])  # whether each side's hello was seen
 
 
 @dataclass(slots=True)
@@ -101,28 +102,35 @@ def _opened(datagrams: Datagrams, found: Array) -> _Opened:
     return made
 
 
-def _keep(made: _Opened, connection: int, role: int, plain: bytes, row: int) -> None:
+def _keep(made: _Opened, connection: _Connection, role: int, plain: bytes, row: int) -> None:
     made.plain.append(plain)
-    made.streams.append(2 * connection + role)
-    if role == SERVER and made.answer[connection] < 0:
-        made.answer[connection] = row
+    made.streams.append(2 * connection.number + role)
+    connection.told[role] |= crypto.whole(plain)
+    if role == SERVER and made.answer[connection.number] < 0:
+        made.answer[connection.number] = row
 
 
 def _open(
     data: Array, packet: list[int], row: int, side: int, known: list[_Connection], made: _Opened
 ) -> int:
-    """Open one packet, with the keys of its flow or its own; how many were tried, negative if all failed."""
+    """Open one packet, with the keys of its flow or its own, unless its side has said its hello already.
+
+    Returns:
+        How many keys were tried; negative if all failed.
+    """
     start, number = packet[packets.START], packet[packets.NUMBER]
     whole = data[start : packet[packets.END]].tobytes()
     to = whole[packet[packets.TO] - start : packet[packets.TO + 1] - start]
     tried = 0
-    for connection in sorted(known, key=lambda each: each.to != to):
+    for connection in sorted(known, key=lambda each: (each.to != to, -each.number)):
         if connection.version == packet[packets.VERSION]:
-            tried += 1
             role = CLIENT if connection.side == side else SERVER
+            if connection.told[role] and (role == SERVER or to == connection.to or connection.told[SERVER]):
+                return tried
+            tried += 1
             plain = connection.keys[role].opened(whole, number - start)
             if plain is not None:
-                _keep(made, connection.number, role, plain, row)
+                _keep(made, connection, role, plain, row)
                 return tried
     version = VERSIONS[packet[packets.VERSION]]
     from sensors.capture.protocols.quic import keys as protection  # noqa: PLC0415 - slow to load, rarely needed
@@ -135,6 +143,6 @@ def _open(
             known.append(_Connection(len(made.first), to, packet[packets.VERSION], side, keys))
             made.first.append(row)
             made.answer.append(-1)
-            _keep(made, known[-1].number, CLIENT, plain, row)
+            _keep(made, known[-1], CLIENT, plain, row)
             return tried
     return -tried

@@ -27,6 +27,13 @@ _HEADER: Final = 4  # bytes of a handshake message before its body
 _HELLOS: Final = (1, 2)
 
 
+def whole(frames: bytes) -> bool:
+    """Whether a packet's first CRYPTO frame holds a hello from its beginning to its end."""
+    offset, start, end = following(np.frombuffer(frames, np.uint8), 0, len(frames))
+    size = int.from_bytes(frames[start + 1 : start + _HEADER], "big")
+    return offset == 0 and start + _HEADER + size <= end and frames[start : start + 1] in (b"\1", b"\2")
+
+
 @kernel
 def together(
     data: Array, starts: Array, ends: Array, streams: Array, count: int

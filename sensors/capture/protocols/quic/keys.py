@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import CipherContext
+
     from sensors.capture.protocols.quic.versions import Version
 
 _TAG: Final = 16
@@ -29,14 +32,14 @@ class Keys:
 
     key: AESGCM
     nonce: int
-    header: Cipher[ECB]
+    header: CipherContext
 
     def opened(self, packet: bytes, number: int) -> bytes | None:
         """The frames of a packet whose number begins at `number`; None if these are not its keys."""
         sample = packet[number + _SAMPLE : number + _SAMPLE + _TAG]
         if len(sample) < _TAG:
             return None
-        mask = self.header.encryptor().update(sample)
+        mask = self.header.update(sample)
         first = packet[0] ^ (mask[0] & 0x0F)
         size = (first & 3) + 1
         behind = number + size
@@ -60,12 +63,16 @@ def _keys(version: Version, secret: bytes) -> Keys:
     return Keys(
         AESGCM(_expanded(secret, version.label + b"key", 16)),
         int.from_bytes(_expanded(secret, version.label + b"iv", 12)),
-        Cipher(AES(_expanded(secret, version.label + b"hp", 16)), ECB()),  # noqa: S305 - as the RFC says
+        Cipher(AES(_expanded(secret, version.label + b"hp", 16)), ECB()).encryptor(),  # noqa: S305 - as the RFC says
     )
 
 
 def _expanded(secret: bytes, label: bytes, size: int) -> bytes:
     """HKDF-Expand-Label (RFC 8446, section 7.1), for what one block of the hash is enough."""
+    return hmac.digest(secret, _info(label, size), "sha256")[:size]
+
+
+@cache
+def _info(label: bytes, size: int) -> bytes:
     label = b"tls13 " + label
-    info = size.to_bytes(2) + bytes((len(label),)) + label + b"\0"
-    return hmac.digest(secret, info + b"\x01", "sha256")[:size]
+    return size.to_bytes(2) + bytes((len(label),)) + label + b"\0\x01"
