@@ -56,7 +56,8 @@ def _events(signatures: Sequence[Mapping[str, Any]], streams: Streams) -> pl.Dat
         rows = np.flatnonzero(left & _begins(streams, signature))
         left[rows] = False
         said = np.where(streams.ends[rows, CLIENT] > streams.starts[rows, CLIENT], CLIENT, SERVER)
-        frame = pl.DataFrame({"row": rows, "side": said, "at": 0}).with_columns(_same(signature))
+        place = pl.DataFrame({"row": rows, "side": said})
+        frame = place.with_columns(pl.lit(0, pl.Int64).alias("at"), *_same(signature))
         for column, (side, offset) in signature.get("texts", {}).items():
             frame = frame.with_columns(_text(streams.only(rows), _SIDES[side], offset).alias(column))
         frames.append(frame)

@@ -77,7 +77,8 @@ def events(streams: Streams) -> pl.DataFrame:
     found = found[rows]
     side = np.where(found[:, walk.REQUEST] >= 0, CLIENT, SERVER)
     columns = [*_request(streams.data, found), *_machine(streams.data, found), *_outcome(streams.data, found)]
-    return pl.DataFrame({"row": rows, "side": side, "at": 0}).with_columns(
+    return pl.DataFrame({"row": rows, "side": side}).with_columns(
+        pl.lit(0, pl.Int64).alias("at"),
         pl.lit("capture.rdp").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.lit(["network"]).alias("event.category"),

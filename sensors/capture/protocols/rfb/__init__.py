@@ -65,9 +65,10 @@ def events(streams: Streams) -> pl.DataFrame:
     found = found[rows]
     speaks = np.where(found[:, walk.SERVER] >= 0, SERVER, CLIENT)
     backwards = found[:, walk.REVERSED] == 1
-    frame = pl.DataFrame({"row": rows, "side": np.where(backwards, 1 - speaks, speaks), "at": 0})
+    frame = pl.DataFrame({"row": rows, "side": np.where(backwards, 1 - speaks, speaks)})
     said = texts.columns(streams.data, _spans(found))
     return frame.with_columns(
+        pl.lit(0, pl.Int64).alias("at"),
         pl.lit("capture.rfb").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.lit(["network"]).alias("event.category"),

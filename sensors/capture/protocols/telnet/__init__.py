@@ -78,7 +78,8 @@ def events(streams: Streams) -> pl.DataFrame:
         pl.when(pl.all() > 0).then(pl.all().cast(pl.String))
     )
     refused = pl.Series(found[:, walk.REFUSED] == 1)
-    return pl.DataFrame({"row": rows, "side": speaks, "at": 0}).with_columns(
+    return pl.DataFrame({"row": rows, "side": speaks}).with_columns(
+        pl.lit(0, pl.Int64).alias("at"),
         pl.lit("capture.telnet").alias("event.dataset"),
         pl.lit("event").alias("event.kind"),
         pl.lit(["network"]).alias("event.category"),
