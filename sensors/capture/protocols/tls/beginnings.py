@@ -94,15 +94,15 @@ def _find(data: Array, starts: Array, ends: Array, found: Array) -> None:
         found[row, TURNED] = found[row, BEFORE] = found[row, IS_V2] = 0
         first = _hello(data, starts[row, 0], ends[row, 0])
         other = _hello(data, starts[row, 1], ends[row, 1])
-        if first or other:
+        # A proxy's line is the client's alone: the server may begin at once.
+        before = _spoken(data, starts[row], ends[row]) if not first and (other == 2 or not other) else 0
+        if before:
+            _behind(data, starts[row], ends[row], before, found[row])
+        if found[row, CLIENT_AT] < 0 and found[row, SERVER_AT] < 0 and (first or other):
             if first == 2 or first == 4 or other == 1 or other == 3:  # noqa: PLR1714 - a set costs
                 found[row, TURNED] = 1
                 first, other = other, first
             _at_once(data, starts[row], ends[row], first, other, found[row])
-            continue
-        before = _spoken(data, starts[row], ends[row])
-        if before:
-            _behind(data, starts[row], ends[row], before, found[row])
 
 
 @kernel
