@@ -1,27 +1,67 @@
-"""Compiled: packets to flows, and to the names spoken in them, in one pass.
+"""Compiled: packets to flows, and the beginnings of what is said in them kept aside, in one pass.
 
 A flow is what Zeek's conn.log calls a connection: both directions of one pair of endpoints until it has been
-idle for as long as Zeek waits (five minutes for TCP, one for the others), or until TCP begins anew after it
-was closed.
+idle for as long as Zeek waits (five minutes for TCP, one for the others), or until TCP begins anew. The
+originator is who sent the first packet, or, where that is no SYN, whoever does not have a server's port.
+
+Payload is not looked at here: where the first pieces of it lie is chained up, a row of `pieces` each.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
 
-from sensors.capture import names
-from sensors.capture.container import CAPTURED, LINK, OFFSET, TIME
+from sensors.capture import cells, tcp
+from sensors.capture.cells import (
+    BYTES,
+    CHAIN,
+    CHAIN_END,
+    CLOSED,
+    FIRST,
+    FIRST_FRAME,
+    FLIPPED,
+    FLOW_CELLS,
+    HISTORY,
+    KIND,
+    LARGE,
+    LAST,
+    LAST_FRAME,
+    LETTERS,
+    ONE_HIGH,
+    ONE_LOW,
+    OVER,
+    PACKETS,
+    PAYLOAD,
+    PIECES,
+    PORTS,
+    SECOND,
+    SECONDS,
+    SEEN,
+    SERIAL,
+    SIDE,
+    SMALL,
+    START,
+    STATE,
+    TOLD,
+    TWO_HIGH,
+    TWO_LOW,
+)
+from sensors.capture.container import CAPTURED, LINK, OFFSET, TIME, WIRE
+from sensors.capture.conversations import HEAD
 from sensors.capture.dissect import (
     BROKEN,
     FLAGS,
+    ICMP,
+    ICMP6,
     IP_BYTES,
     IS_IP,
     PACKET_CELLS,
     PAYLOAD_AT,
     PAYLOAD_BYTES,
+    PAYLOAD_WIRE,
     PROTOCOL,
     SOURCE_HIGH,
     SOURCE_LOW,
@@ -30,31 +70,27 @@ from sensors.capture.dissect import (
     TARGET_LOW,
     TARGET_PORT,
     TCP,
+    TRANSPORT_AT,
     UDP,
     UNKNOWN_LINK,
     VERSION,
+    be16,
     dissect,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Columns of the flow table. One and Two are the endpoints in the order of addresses; SIDE says who began.
-ONE_HIGH, ONE_LOW, TWO_HIGH, TWO_LOW, PORTS, KIND = range(6)
-FIRST, LAST, FIRST_FRAME, LAST_FRAME = range(6, 10)
-PACKETS, BYTES, PAYLOAD, SEEN_FLAGS = 10, 12, 14, 16  # each of two columns: sent by One, sent by Two
-SIDE, HELLO, PART_AT, PART_BYTES = 18, 19, 20, 21
-FLOW_COLUMNS = 22
 # Cells of the counters that a pass keeps.
-FLOWS, DNS, ANSWERS, TEXT, HELLOS, HELLO_TEXT, BROKEN_PACKETS, FIRST_BROKEN, UNKNOWN, FIRST_UNKNOWN = range(
-    10
-)
-FRAME = 10
-COUNTERS = 11
+FLOWS, SERIALS, FRAME, FREE, BROKEN_PACKETS, FIRST_BROKEN, UNKNOWN, FIRST_UNKNOWN, COUNTERS = range(9)
+# Columns of the table of pieces; PLACE is bytes behind the first of a TCP stream, and the side of a datagram.
+NEXT, PLACE, AT, SIZE, PIECE_FRAME, PIECE_TIME, PIECE_CELLS = range(7)
 
-_FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
+MOST_PIECES: Final = 96  # of each side of a TCP stream
+MOST_DATAGRAMS: Final = 16
+_SMALL, _LARGE = 300, 1000  # bytes of payload
 _TCP_IDLE, _OTHER_IDLE = 300_000_000, 60_000_000
-_HELLO_ROOM = 16_384 + 5  # a TLS record's largest plain text, RFC 8446 section 5.1
+_GONE: Final = 5_000_000  # after which Zeek forgets what is closed, or what nobody answered
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -66,74 +102,62 @@ def follow(
     count: int,
     flows: NDArray[np.int64],
     slots: NDArray[np.int64],
-    dns: NDArray[np.int64],
-    answers: NDArray[np.int64],
-    text: NDArray[np.uint8],
-    hellos: NDArray[np.int64],
-    hello_text: NDArray[np.uint8],
+    pieces: NDArray[np.int64],
+    free: NDArray[np.int64],
+    every: NDArray[np.bool_],
     counters: NDArray[np.int64],
 ) -> int:
     """Follow packets `begin` to `count` of `table`; the number of the first that was not followed.
 
-    It stops early where an output table might overflow: the caller takes what is there and calls again.
+    It stops early where a table might overflow: the caller takes what is there and calls again.
+
+    Args:
+        data: the file's bytes.
+        table: packets, as `walk.packets` has them.
+        begin: the first to be followed.
+        count: how many there are.
+        flows: the table of flows.
+        slots: where each flow stands by its hash, as many as a power of two.
+        pieces: the table of pieces.
+        free: rows of `pieces` that are not in use, a stack of `counters[FREE]`.
+        every: the UDP ports of which every datagram is kept.
+        counters: see above.
     """
     packet = np.zeros(PACKET_CELLS, np.int64)
-    scratch = np.zeros(_HELLO_ROOM, np.uint8)
     for index in range(begin, count):
-        if (
-            counters[FLOWS] + 1 >= flows.shape[0]
-            or counters[DNS] + 1 >= dns.shape[0]
-            or counters[ANSWERS] + names.MOST_ANSWERS >= answers.shape[0]
-            or counters[TEXT] + names.TEXT_A_MESSAGE >= text.size
-            or counters[HELLOS] + 1 >= hellos.shape[0]
-            or counters[HELLO_TEXT] + 4096 >= hello_text.size
-        ):
+        if counters[FLOWS] + 1 >= flows.shape[0] or counters[FREE] < 1:
             return index
+        row = table[index]
         counters[FRAME] += 1
-        said = dissect(data, table[index, OFFSET], table[index, CAPTURED], table[index, LINK], packet)
-        if said != IS_IP:
-            _count_unread(said, counters)
+        verdict = dissect(data, row[OFFSET], row[CAPTURED], row[LINK], packet)
+        if verdict != IS_IP:
+            if verdict == BROKEN:
+                counters[FIRST_BROKEN] = counters[FIRST_BROKEN] or counters[FRAME]
+                counters[BROKEN_PACKETS] += 1
+            elif verdict == UNKNOWN_LINK:
+                counters[FIRST_UNKNOWN] = counters[FIRST_UNKNOWN] or counters[FRAME]
+                counters[UNKNOWN] += 1
             continue
-        moment = table[index, TIME]
-        row, side = _flow(packet, moment, flows, slots, counters)
-        _add(packet, moment, flows[row], side, counters[FRAME])
-        if packet[PAYLOAD_BYTES] == 0:
-            continue
-        if packet[PROTOCOL] == UDP:
-            if 53 in (packet[SOURCE_PORT], packet[TARGET_PORT]) or packet[TARGET_PORT] in (5353, 5355):
-                _dns(
-                    data,
-                    packet[PAYLOAD_AT],
-                    packet[PAYLOAD_BYTES],
-                    row,
-                    side,
-                    moment,
-                    dns,
-                    answers,
-                    text,
-                    counters,
-                )
-        elif packet[PROTOCOL] == TCP:
-            if 53 in (packet[SOURCE_PORT], packet[TARGET_PORT]):
-                _dns(
-                    data, packet[PAYLOAD_AT] + 2, packet[PAYLOAD_BYTES] - 2, row, side, moment, dns, answers,
-                    text, counters,
-                )  # fmt: skip
-            elif flows[row, HELLO] >= 0:
-                _tls(data, packet, row, side, moment, flows[row], hellos, hello_text, scratch, counters)
+        moment = row[TIME]
+        number, side = _flow(data, packet, moment, flows, slots, counters)
+        flow = flows[number]
+        _add(packet, moment, flow, side, counters[FRAME])
+        flow[cells.WIRE + side] += row[WIRE]
+        place = side
+        if packet[PROTOCOL] == TCP:
+            at = packet[TRANSPORT_AT]
+            if at + 20 > row[OFFSET] + row[CAPTURED]:
+                continue
+            place = tcp.step(
+                flow, side, packet[FLAGS], be16(data, at + 4) << 16 | be16(data, at + 6),
+                be16(data, at + 8) << 16 | be16(data, at + 10), be16(data, at + 14), packet[PAYLOAD_WIRE],
+                moment,
+            )  # fmt: skip
+        else:
+            flow[LAST] = max(flow[LAST], moment)
+        if packet[PAYLOAD_BYTES] > 0 and _is_kept(packet, flow, side, place, every):
+            _chain(packet, flow, side, place, pieces, free, moment, counters)
     return count
-
-
-@njit(cache=True, nogil=True)
-def _count_unread(said: int, counters: NDArray[np.int64]) -> None:
-    if said == BROKEN:
-        counters[BROKEN_PACKETS] += 1
-        if counters[BROKEN_PACKETS] == 1:
-            counters[FIRST_BROKEN] = counters[FRAME]
-    elif said == UNKNOWN_LINK:
-        counters[UNKNOWN] += 1
-        if counters[UNKNOWN] == 1:
-            counters[FIRST_UNKNOWN] = counters[FRAME]
 
 
 @njit(cache=True, nogil=True)
@@ -147,6 +171,7 @@ def _hash(one_high: int, one_low: int, two_high: int, two_low: int, ports: int, 
 
 @njit(cache=True, nogil=True)
 def _flow(
+    data: NDArray[np.uint8],
     packet: NDArray[np.int64],
     moment: int,
     flows: NDArray[np.int64],
@@ -157,6 +182,8 @@ def _flow(
     s_high, s_low, s_port = packet[SOURCE_HIGH], packet[SOURCE_LOW], packet[SOURCE_PORT]
     t_high, t_low, t_port = packet[TARGET_HIGH], packet[TARGET_LOW], packet[TARGET_PORT]
     kind = packet[PROTOCOL] << 4 | packet[VERSION]
+    if packet[PROTOCOL] in (ICMP, ICMP6):
+        s_port = t_port = _conversation(data, packet)
     side = 0
     if s_high > t_high or (s_high == t_high and (s_low > t_low or (s_low == t_low and s_port > t_port))):
         s_high, t_high, s_low, t_low, s_port, t_port = t_high, s_high, t_low, s_low, t_port, s_port
@@ -174,30 +201,70 @@ def _flow(
             and flow[ONE_HIGH] == s_high
             and flow[TWO_HIGH] == t_high
         ):
-            if not _is_over(flow, packet, moment):
+            if not _is_over(data, flow, packet, moment):
                 return row, side
             break
         slot = (slot + 1) & (slots.size - 1)
     row = counters[FLOWS]
     counters[FLOWS] += 1
+    counters[SERIALS] += 1
     slots[slot] = row + 1
     flow = flows[row]
     flow[:] = 0
     flow[ONE_HIGH], flow[ONE_LOW], flow[TWO_HIGH], flow[TWO_LOW] = s_high, s_low, t_high, t_low
-    flow[PORTS], flow[KIND] = ports, kind
+    flow[PORTS], flow[KIND], flow[SERIAL] = ports, kind, counters[SERIALS]
     flow[FIRST], flow[LAST], flow[FIRST_FRAME] = moment, moment, counters[FRAME]
-    flow[SIDE] = 1 - side if _answers(packet) else side
+    turned = _answers(packet)
+    flow[SIDE] = 1 - side if turned else side
+    if turned:
+        flow[FLIPPED], flow[HISTORY], flow[LETTERS] = 1, 0x5E, 1  # ^
     return row, side
 
 
 @njit(cache=True, nogil=True)
-def _is_over(flow: NDArray[np.int64], packet: NDArray[np.int64], moment: int) -> bool:
+def _conversation(data: NDArray[np.uint8], packet: NDArray[np.int64]) -> int:
+    """What tells ICMP conversations of two hosts apart: the type of the question, or type and code."""
+    at = packet[TRANSPORT_AT]
+    if at + 2 > data.size or packet[PAYLOAD_WIRE] == 0:
+        return 0
+    kind, code = np.int64(data[at]), np.int64(data[at + 1])
+    if packet[PROTOCOL] == ICMP:
+        if kind in (0, 8):
+            return 8 << 8
+        if kind in (13, 14, 15, 16, 17, 18):
+            return int((kind - 1 + kind % 2) << 8)
+    elif kind in (128, 129, 133, 134, 135, 136):
+        return int((kind if kind in (128, 133, 135) else kind - 1) << 8)
+    return int(kind << 8 | code)
+
+
+@njit(cache=True, nogil=True)
+def _is_over(
+    data: NDArray[np.uint8], flow: NDArray[np.int64], packet: NDArray[np.int64], moment: int
+) -> bool:
     """Whether the packet begins a new flow of the same endpoints."""
-    tcp = packet[PROTOCOL] == TCP
-    if moment - flow[LAST] > (_TCP_IDLE if tcp else _OTHER_IDLE):
+    if packet[PROTOCOL] != TCP:
+        return bool(moment - flow[LAST] > _OTHER_IDLE)
+    if moment - flow[LAST] > _TCP_IDLE or (flow[OVER] and moment - flow[OVER] > _GONE):
         return True
-    closed = (flow[SEEN_FLAGS] | flow[SEEN_FLAGS + 1]) & (_FIN | _RST)
-    return bool(tcp and closed != 0 and (packet[FLAGS] & (_SYN | _ACK)) == _SYN)
+    client = flow[SIDE]
+    state, other = flow[STATE + client], flow[STATE + 1 - client]
+    if state in (tcp.SYN_SENT, tcp.SYN_ACK_SENT) and other == tcp.INACTIVE and moment - flow[FIRST] > _GONE:
+        return True
+    if not packet[FLAGS] & tcp.SYN:
+        return False
+    if packet[FLAGS] & tcp.ACK:
+        if state != tcp.INACTIVE:
+            return False
+        client = 1 - client
+    if flow[CLOSED] and flow[CLOSED + 1]:
+        return True
+    at = packet[TRANSPORT_AT]
+    base = be16(data, at + 4) << 16 | be16(data, at + 6)
+    if base == flow[START + client]:
+        return False
+    turned = state == tcp.SYN_ACK_SENT and other == tcp.INACTIVE and base == flow[START + 1 - client]
+    return not turned
 
 
 @njit(cache=True, nogil=True)
@@ -205,107 +272,104 @@ def _answers(packet: NDArray[np.int64]) -> bool:
     """Whether a flow's first packet is an answer, because the capture began in its middle."""
     source, target = packet[SOURCE_PORT], packet[TARGET_PORT]
     if packet[PROTOCOL] == TCP:
-        flags = packet[FLAGS]
-        if flags & _SYN:
-            return bool(flags & _ACK)
+        if packet[FLAGS] & tcp.SYN and not packet[FLAGS] & tcp.ACK:
+            return False
+        if _serves(source) and _serves(target):
+            return bool(not packet[FLAGS] & tcp.SYN and source < target)
+    elif packet[PROTOCOL] != UDP:
+        return False
     return _serves(source) and not _serves(target)
 
 
 @njit(cache=True, nogil=True)
 def _serves(port: int) -> bool:
     """Whether a port is listened on: the system's, and those of desktops, proxies and tunnels."""
-    return port < 1024 or port in (1080, 1194, 3128, 3389, 3478, 4899, 5900, 5938, 6568, 7070, 8080, 8443)
+    return (0 < port < 1024 and port not in (68, 546)) or port in (
+        1080, 1194, 1433, 1521, 1701, 1723, 1812, 1813, 1883, 3128, 3306, 3389, 3478, 3544, 4789, 4899, 5060,
+        5072, 5222, 5353, 5355, 5432, 5900, 5938, 6081, 6379, 6568, 6667, 7070, 8000, 8080, 8443, 8883, 9418,
+        20000, 51820,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _add(packet: NDArray[np.int64], moment: int, flow: NDArray[np.int64], side: int, frame: int) -> None:
-    flow[LAST] = max(flow[LAST], moment)
+    """Count a packet."""
+    size = packet[PAYLOAD_WIRE]
     flow[LAST_FRAME] = frame
     flow[PACKETS + side] += 1
     flow[BYTES + side] += packet[IP_BYTES]
-    flow[PAYLOAD + side] += packet[PAYLOAD_BYTES]
-    flow[SEEN_FLAGS + side] |= packet[FLAGS]
+    flow[PAYLOAD + side] += size
+    if size > 0:
+        if size <= _SMALL:
+            flow[SMALL + side] += 1
+        elif size >= _LARGE:
+            flow[LARGE + side] += 1
+        second = moment // 1_000_000
+        if second != flow[SECOND + side]:
+            flow[SECOND + side] = second
+            flow[SECONDS + side] += 1
+        if packet[PROTOCOL] == UDP and not flow[SEEN] >> side & 1:  # Zeek's history of UDP
+            flow[SEEN] |= 1 << side
+            flow[HISTORY] |= (0x44 if side == flow[SIDE] else 0x64) << (8 * flow[LETTERS])
+            flow[LETTERS] += 1
 
 
 @njit(cache=True, nogil=True)
-def _dns(
-    data: NDArray[np.uint8],
-    at: int,
-    size: int,
-    flow: int,
-    side: int,
-    moment: int,
-    messages: NDArray[np.int64],
-    answers: NDArray[np.int64],
-    text: NDArray[np.uint8],
-    counters: NDArray[np.int64],
-) -> None:
-    number = counters[DNS]
-    row = messages[number]
-    count, used = names.dns(data, at, size, row, number, answers, counters[ANSWERS], text, counters[TEXT])
-    if count < 0:
-        return
-    row[names.DNS_FLOW], row[names.DNS_SIDE] = flow, side
-    row[names.DNS_TIME], row[names.DNS_FRAME] = moment, counters[FRAME]
-    counters[DNS], counters[ANSWERS], counters[TEXT] = number + 1, count, used
+def _is_kept(
+    packet: NDArray[np.int64], flow: NDArray[np.int64], side: int, place: int, every: NDArray[np.bool_]
+) -> bool:
+    """Whether a packet's payload belongs to the beginning of what is said."""
+    if packet[PROTOCOL] == TCP:
+        return bool(0 <= place < HEAD and flow[PIECES + side] < MOST_PIECES and not flow[TOLD])
+    if packet[PROTOCOL] != UDP:
+        return False
+    if every[packet[SOURCE_PORT]] or every[packet[TARGET_PORT]]:
+        return True
+    return bool(flow[PIECES + side] < MOST_DATAGRAMS and not flow[TOLD])
 
 
 @njit(cache=True, nogil=True)
-def _tls(
-    data: NDArray[np.uint8],
+def _chain(
     packet: NDArray[np.int64],
-    row: int,
-    side: int,
-    moment: int,
     flow: NDArray[np.int64],
-    hellos: NDArray[np.int64],
-    text: NDArray[np.uint8],
-    scratch: NDArray[np.uint8],
+    side: int,
+    place: int,
+    pieces: NDArray[np.int64],
+    free: NDArray[np.int64],
+    moment: int,
     counters: NDArray[np.int64],
 ) -> None:
-    """A client hello in a flow's first payload, or in the first two: many no longer fit one segment."""
-    at, size = packet[PAYLOAD_AT], packet[PAYLOAD_BYTES]
-    if flow[HELLO] == 0:
-        is_hello = size >= 44 and data[at] == 0x16 and data[at + 1] == 3 and data[at + 5] == 1
-        if not is_hello:
-            flow[HELLO] = -1
-            return
-        version, used, whole = names.hello(data, at, at + size, text, counters[HELLO_TEXT])
-        if not whole:
-            flow[HELLO], flow[PART_AT], flow[PART_BYTES] = 1 + side, at, size
-            return
+    """Keep where a piece of payload lies; datagrams of both sides are in one chain, streams in two."""
+    counters[FREE] -= 1
+    mine = free[counters[FREE]]
+    piece = pieces[mine]
+    piece[NEXT], piece[PLACE] = 0, place
+    piece[AT], piece[SIZE] = packet[PAYLOAD_AT], packet[PAYLOAD_BYTES]
+    piece[PIECE_FRAME], piece[PIECE_TIME] = counters[FRAME], moment
+    chain = side if packet[PROTOCOL] == TCP else 0
+    if flow[CHAIN + chain] == 0:
+        flow[CHAIN + chain] = mine + 1
     else:
-        if flow[HELLO] != 1 + side:
-            return
-        first = min(flow[PART_BYTES], scratch.size)
-        second = min(size, scratch.size - first)
-        scratch[:first] = data[flow[PART_AT] : flow[PART_AT] + first]
-        scratch[first : first + second] = data[at : at + second]
-        version, used, _ = names.hello(scratch, 0, first + second, text, counters[HELLO_TEXT])
-    flow[HELLO] = -1
-    if version == 0 or used == counters[HELLO_TEXT]:
-        return
-    hello = hellos[counters[HELLOS]]
-    hello[names.TLS_FLOW], hello[names.TLS_TIME], hello[names.TLS_FRAME] = row, moment, counters[FRAME]
-    hello[names.TLS_VERSION], hello[names.TLS_SIDE] = version, side
-    counters[HELLOS] += 1
-    counters[HELLO_TEXT] = used
+        pieces[flow[CHAIN_END + chain] - 1, NEXT] = mine + 1
+    flow[CHAIN_END + chain] = mine + 1
+    flow[PIECES + side] += 1
 
 
 @njit(cache=True, nogil=True)
-def forget(flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, before: int) -> int:
-    """Keep the flows that were active after `before` (microseconds), in their order; how many they are.
+def forget(flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, stays: NDArray[np.bool_]) -> int:
+    """Keep some flows, in their order, at the front of the table; how many they are.
 
     The rows of the others stand behind them until they are overwritten; `slots` is made anew.
     """
     slots[:] = 0
     kept = 0
     for row in range(count):
-        if flows[row, LAST] >= before:
-            for column in range(FLOW_COLUMNS):
-                held = flows[kept, column]
-                flows[kept, column] = flows[row, column]
-                flows[row, column] = held
+        if stays[row]:
+            if kept != row:
+                for column in range(FLOW_CELLS):
+                    held = flows[kept, column]
+                    flows[kept, column] = flows[row, column]
+                    flows[row, column] = held
             kept += 1
     for row in range(kept):
         flow = flows[row]
