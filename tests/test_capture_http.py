@@ -32,8 +32,7 @@ KEEP_ALIVE: Pair = (
     b"5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
 )
 CONNECT: Pair = (
-    b"CONNECT far.example:443 HTTP/1.1\r\nProxy-Authorization: basic Ym9iOnB3\r\n\r\n"
-    + b"GET /inside HTTP/1.1\r\n\r\n",
+    b"CONNECT far.example:443 HTTP/1.1\r\nProxy-Authorization: basic Ym9iOnB3\n\nGET /in HTTP/1.1\r\n\r\n",
     b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 )
 
@@ -109,7 +108,7 @@ def test_a_tunnel_is_named_and_not_looked_into() -> None:
     assert (event["user.name"], event["capture.http.proxy_authorization"]) == ("bob", "basic")
     inside = tunnels.inside(streams_of([CONNECT, KEEP_ALIVE]))
     inner = FIRST.events(inside.only(np.array([0]))).to_dicts()
-    assert [each["url.original"] for each in inner] == ["/inside"]
+    assert [each["url.original"] for each in inner] == ["/in"]
     assert (inside.starts[1] == streams_of([CONNECT, KEEP_ALIVE]).starts[1]).all()
 
 
