@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_conversations import datagrams_of
+from slow_conversations import datagrams_of, streams_of
 
 from sensors.capture.conversations import OverUdp
 from sensors.capture.protocols.netbios import PROTOCOLS
 from sensors.schema import conform
 
-NAMES = next(each for each in PROTOCOLS if each.name == "netbios-ns")
-DATAGRAMS = next(each for each in PROTOCOLS if each.name == "netbios-dgm")
+NAMES, DATAGRAMS, SESSIONS = PROTOCOLS
 
 
 def letters(name: bytes, suffix: int) -> bytes:
@@ -108,6 +107,16 @@ def test_what_a_computer_announces() -> None:
     )
     assert event["capture.netbios.address"] == "192.0.2.5"
     assert (bare["event.action"], bare["host.name"]) == ("netbios_datagram", "DESK-41")
+
+
+def test_the_names_before_a_session() -> None:
+    request = b"\x81\0\0\x44" + letters(b"FILES", 0x20) + letters(b"DESK-41", 0)
+    streams = streams_of([(request, b"\x82\0\0\0"), (request[:-1], b""), (b"", b"")], [(1, 139)] * 3)
+    fits = SESSIONS.fits(streams)
+    assert fits.tolist() == [True, False, False]
+    event = SESSIONS.events(streams.only(fits)).to_dicts()[0]
+    assert (event["host.name"], event["destination.domain"]) == ("DESK-41", "FILES")
+    assert (event["event.outcome"], event["side"], event["at"]) == ("success", 0, 0)
 
 
 def test_other_things_on_these_ports() -> None:

@@ -66,13 +66,13 @@ def _said_in_streams(streams: Streams) -> pl.DataFrame:
     for each in (CLIENT, SERVER):
         rest, at = np.arange(len(streams)), streams.starts[:, each].copy()
         while True:
-            begin, end, _ = _message(streams.data, at, streams.ends[rest, each])
+            begin, end, whole = _message(streams.data, at, streams.ends[rest, each])
             kept = end - begin >= messages.HEADER
-            places.append((rest[kept], np.full(int(kept.sum()), each), begin[kept], end[kept]))
+            places.append((rest[kept], np.full(int(kept.sum()), each), begin[kept], end[kept], whole[kept]))
             rest, at = rest[kept], end[kept]
             if not len(rest):
                 break
-    rows, side, starts, ends = (np.concatenate([place[part] for place in places]) for part in range(4))
+    rows, side, starts, ends, uncut = (np.concatenate([place[part] for place in places]) for part in range(5))
     placed = pl.DataFrame(
         {
             "~message": np.arange(len(rows)),
@@ -80,10 +80,14 @@ def _said_in_streams(streams: Streams) -> pl.DataFrame:
             "side": side,
             "at": starts - _LENGTH - streams.starts[rows, side],
             "~answers": side == SERVER,
+            "uncut": uncut,
         }
     )
     found = frame(streams.data, starts, ends, "dns")
-    return found.join(placed, on="~message", how="left", maintain_order="left").drop("~message")
+    joined = found.join(placed, on="~message", how="left", maintain_order="left")
+    # Only so much of a stream is at hand: that a message ends there says nothing of the message.
+    error = pl.when("uncut").then("error.message").alias("error.message")
+    return joined.with_columns(error).drop("~message", "uncut")
 
 
 def _message(data: Array, at: Array, stops: Array) -> tuple[Array, Array, Array]:
