@@ -49,7 +49,6 @@ _LINES: Final = (
     (_ASKED, b"<stream", "xmpp"),
     (_SERVED, b"<?xml", "xmpp"),
     (_ASKED, b"CONNECT ", "http"),
-    (_SERVED, b"HTTP/1.", "http"),
     (_ASKED, b"PROXY ", "proxy-protocol"),
     (_ASKED, b"\r\n\r\n\0\r\nQUIT\n", "proxy-protocol"),
     (_ASKED, b"\0\0\0\x08\x04\xd2\x16", "postgresql"),

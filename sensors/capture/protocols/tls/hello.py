@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from sensors.capture.protocols import texts
 from sensors.capture.protocols.tls import fingerprints, hello_walk, names
 from sensors.reading import text_views
 
@@ -53,21 +54,21 @@ def server(data: Array, starts: Array, ends: Array) -> pl.DataFrame:
 
 
 def _client(data: Array, found: Array, text: Array) -> pl.DataFrame:
-    raw = pl.DataFrame(
+    said = {"tls.client.server_name": hello_walk.NAME, "capture.tls.client.next_protocols": hello_walk.NEXT}
+    kept = _kept(found, text, said)
+    numbers = pl.DataFrame(
         {
             "fits": found[:, hello_walk.FITS] > 0,
-            "tls.client.server_name": _text(found, text, hello_walk.NAME),
-            "capture.tls.client.next_protocols": _text(found, text, hello_walk.NEXT),
             "~version": found[:, hello_walk.HIGHEST] * found[:, hello_walk.WHOLE],
             "capture.tls.ech": found[:, hello_walk.ECH] > 0,
             "~session": _session(data, found),
             "~ticket": (found[:, hello_walk.TICKET] | found[:, hello_walk.PRE_SHARED]) > 0,
-            "~raw": _text(found, text, hello_walk.RAW),
-            "~raw4": _text(found, text, hello_walk.RAW4),
+            "~raw": _passing(found, text, hello_walk.RAW),
+            "~raw4": _passing(found, text, hello_walk.RAW4),
         }
     )
     here = pl.col("fits")
-    named = raw.with_columns(
+    named = pl.concat([kept, numbers], how="horizontal").with_columns(
         pl.col("capture.tls.client.next_protocols").str.split("\n"),
         names.version("~version").alias("capture.tls.client.version"),
         pl.when(here).then("capture.tls.ech"),
@@ -77,22 +78,22 @@ def _client(data: Array, found: Array, text: Array) -> pl.DataFrame:
 
 
 def _server(data: Array, found: Array, text: Array) -> pl.DataFrame:
-    raw = pl.DataFrame(
+    kept = _kept(found, text, {"tls.next_protocol": hello_walk.NEXT})
+    numbers = pl.DataFrame(
         {
             "fits": found[:, hello_walk.FITS] > 0,
             "~version": found[:, hello_walk.HIGHEST] * found[:, hello_walk.WHOLE],
             "~cipher": found[:, hello_walk.CIPHER],
             "~group": found[:, hello_walk.GROUP],
-            "tls.next_protocol": _text(found, text, hello_walk.NEXT),
             "tls.resumed": found[:, hello_walk.PRE_SHARED] > 0,
             "~retry": found[:, hello_walk.RETRY] > 0,
             "~session": _session(data, found),
-            "~raw": _text(found, text, hello_walk.RAW),
+            "~raw": _passing(found, text, hello_walk.RAW),
         }
     )
     here = pl.col("fits")
     newest = names.is_13("~version")
-    named = raw.with_columns(
+    named = pl.concat([kept, numbers], how="horizontal").with_columns(
         pl.col("tls.next_protocol").str.extract(r"^([^\n]*)"),
         names.version("~version").alias("tls.version"),
         names.family("~version").alias("tls.version_protocol"),
@@ -125,10 +126,18 @@ def _pieces(
             return
 
 
-def _text(found: Array, text: Array, column: int) -> pl.Series:
-    """A column of what was written; null where that is nothing."""
-    starts, ends = found[:, column].copy(), found[:, column + 1].copy()
-    return _or_null(text_views.over(text, starts, ends))
+def _kept(found: Array, text: Array, wanted: dict[str, int]) -> pl.DataFrame:
+    """Columns of what was written, without the rest of it; null where that is nothing."""
+    spans = {}
+    for label, column in wanted.items():
+        starts, ends = found[:, column], found[:, column + 1]
+        spans[label] = np.where(ends > starts, starts, -1), ends
+    return texts.columns(text, spans)
+
+
+def _passing(found: Array, text: Array, column: int) -> pl.Series:
+    """A column of what was written, over all of it; null where that is nothing."""
+    return _or_null(text_views.over(text, found[:, column].copy(), found[:, column + 1].copy()))
 
 
 def _or_null(column: pl.Series) -> pl.Series:
@@ -138,7 +147,7 @@ def _or_null(column: pl.Series) -> pl.Series:
 def _session(data: Array, found: Array) -> pl.Series:
     """Identifiers of sessions, in hexadecimal."""
     starts, ends = found[:, hello_walk.SESSION], found[:, hello_walk.SESSION + 1]
-    sizes = ends - starts
+    sizes = (ends - starts) * found[:, hello_walk.FITS]
     behind = np.cumsum(sizes)
     places = np.arange(behind[-1] if len(behind) else 0) + np.repeat(starts - (behind - sizes), sizes)
     digits = np.empty((len(places), 2), np.uint8)
