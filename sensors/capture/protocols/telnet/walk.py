@@ -157,17 +157,19 @@ def _has(line: Array, size: int, words: tuple[Array, ...]) -> bool:
 def _question(line: Array, size: int) -> int:
     """Where the answer to the question for a name begins, 0 if none is asked.
 
-    It stands at the beginning of its line, with a host's name before it perhaps: what says when one was here
-    last is none.
+    It stands at the beginning of its line; `login:` may have a host's name before it. What says when one was
+    here last is none.
     """
     at = 0
     for step in range(2):
         while at < size and line[at] == 0x20:
             at += 1
-        for word in _QUESTIONS:
-            if _is(line, at, size, word):
-                return at + len(word)
+        if step and _is(line, at, size, _QUESTIONS[0]):
+            return at + len(_QUESTIONS[0])
         if step == 0:
+            for word in _QUESTIONS:
+                if _is(line, at, size, word):
+                    return at + len(word)
             if at + 4 <= size and _is(line, at, size, _LAST):
                 return 0
             while at < size and line[at] != 0x20:
@@ -177,7 +179,7 @@ def _question(line: Array, size: int) -> int:
 
 @kernel
 def _server_lines(data: Array, at: int, end: int, line: Array, found: Array, letters: Array) -> bool:
-    """Find what is asked, and the name that is echoed; whether the first question is for a name."""
+    """Find what is asked, and the name that is echoed; whether a name is asked for first, and not echoed."""
     size, first, asked = 0, 0, False
     while at <= end:
         over = at == end or data[at] in (0x0A, 0x0D)
@@ -187,7 +189,10 @@ def _server_lines(data: Array, at: int, end: int, line: Array, found: Array, let
         place = _question(line, size)
         secret = _has(line, size, _SECRETS)
         if place and not secret:
-            first = first or 1
+            blank = place
+            while blank < size and line[blank] == 0x20:
+                blank += 1
+            first = first or (1 if blank == size else 2)
             asked = True
             found[ASKED], found[REFUSED] = 1, -1
             if at < end:
