@@ -260,6 +260,14 @@ def test_a_client_names_itself_in_a_transport_parameter() -> None:
     ]
 
 
+@pytest.mark.parametrize(("version", "name"), [(0x1A2A3A4A, "0x1a2a3a4a"), (0xFF0000A7, "draft-167")])
+def test_a_version_that_is_in_no_table(version: int, name: str) -> None:
+    keys = keys_of(ONE, CID, CLIENT)
+    rows = [(0, CLIENT, initial(crypto_frame(0, HELLO), version=version, keys=keys))]
+    event = told(rows).to_dicts()[0]
+    assert (event["capture.quic.version"], event["tls.client.server_name"]) == (name, "example.com")
+
+
 def test_what_is_not_quic() -> None:
     others = [
         b"", b"\xc3", bytes(40), b"\x16\xfe\xfd" + bytes(40), b"\xc3\x00\x00\x00\x01\x30" + bytes(40),

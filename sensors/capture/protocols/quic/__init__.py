@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _HIGH: Final = 0x80  # the bit of long headers
 _LONG: Final = 0xC0  # and the one that is always set
 _LONGEST_ID: Final = 20
+_PADDED: Final = 1200  # bytes of what a client begins with, at least (RFC 9000, section 14.1)
+_Q0: Final = int.from_bytes(b"Q0", "big")
 _SMALLEST: Final = 24  # bytes: header, and what the check adds
 
 
@@ -33,9 +35,9 @@ def fits(datagrams: Datagrams) -> Array:
     rows = np.flatnonzero((first >= _HIGH) & (datagrams.size() >= _SMALLEST))
     some = datagrams.only(rows)
     numbers = _versions(some)
-    standard = ((first[rows] & _LONG) == _LONG) & np.isin(numbers, versions.NUMBERS)
-    standard &= some.byte(5) <= _LONGEST_ID
-    found[rows] = standard | np.isin(numbers, versions.EARLY_NUMBERS)
+    known = versions.known(numbers) | (versions.made_up(numbers) & (some.size() >= _PADDED))
+    standard = ((first[rows] & _LONG) == _LONG) & known & (some.byte(5) <= _LONGEST_ID)
+    found[rows] = standard | versions.early(numbers)
     rows = np.flatnonzero((first >= 0) & (first < _HIGH))
     found[rows] = google.public(datagrams.only(rows))
     return found
@@ -79,11 +81,7 @@ def _opened(datagrams: Datagrams, found: Array) -> pl.DataFrame:
         table.with_columns(
             pl.Series("row", rows, pl.Int64),
             pl.Series("~flow", datagrams.flow[rows], pl.Int64),
-            pl.Series(
-                "capture.quic.version",
-                [versions.name(each) for each in first[:, packets.VERSION].tolist()],
-                pl.String,
-            ),
+            _names(first[:, packets.VERSION]),
             _id(datagrams, first, packets.TO).alias("capture.quic.client_initial_dcid"),
             _id(datagrams, first, packets.OURS).alias("capture.quic.client_scid"),
             _id(datagrams, answer, packets.OURS).alias("capture.quic.server_scid"),
@@ -123,14 +121,14 @@ def _in_the_open(datagrams: Datagrams) -> pl.DataFrame:
     """Flows of Google's versions whose client hello is not protected."""
     numbers = _versions(datagrams)
     public = google.public(datagrams)
-    rows = np.flatnonzero(public | google.early(datagrams, numbers))
+    rows = np.flatnonzero(public | versions.early(numbers))
     some = datagrams.only(rows)
     said = _said(some.data, google.hellos(some.data, some.starts, some.ends))
-    names = [_letters(some, row, 9 if public[rows[row]] else 1) for row in range(len(rows))]
+    named = np.where(public[rows], _versions(some, google.PUBLIC), numbers[rows])
     return said.select(
         pl.Series("row", rows, pl.Int64),
         pl.Series("~flow", some.flow, pl.Int64),
-        pl.Series("capture.quic.version", names, pl.String),
+        _names(named),
         pl.col("~name").alias("tls.client.server_name"),
         "user_agent.original",
         pl.when(pl.col("~name").is_not_null()).then(2).otherwise(3).alias("~rank"),
@@ -140,15 +138,8 @@ def _in_the_open(datagrams: Datagrams) -> pl.DataFrame:
 def _closed(datagrams: Datagrams) -> pl.DataFrame:
     """Every flow, by its first datagram: nothing but that it is QUIC."""
     flows, rows = np.unique(datagrams.flow, return_index=True)
-    numbers = _versions(datagrams.only(rows))
-    standard = np.isin(numbers, versions.NUMBERS)
-    names = [
-        versions.name(each) if fine else None for each, fine in zip(numbers.tolist(), standard, strict=True)
-    ]
-    return pl.DataFrame(
-        {"row": rows, "~flow": flows, "capture.quic.version": pl.Series(names, dtype=pl.String)},
-        schema_overrides={"row": pl.Int64, "~flow": pl.Int64},
-    ).with_columns(pl.lit(4).alias("~rank"))
+    table = pl.DataFrame({"row": rows, "~flow": flows}, schema={"row": pl.Int64, "~flow": pl.Int64})
+    return table.with_columns(_names(_versions(datagrams.only(rows))), pl.lit(4).alias("~rank"))
 
 
 def _said(data: Array, found: Array) -> pl.DataFrame:
@@ -162,16 +153,22 @@ def _span(found: Array, column: int) -> tuple[Array, Array]:
     return np.where(ends > starts, starts, -1), ends
 
 
-def _letters(datagrams: Datagrams, row: int, offset: int) -> str:
-    start = int(datagrams.starts[row]) + offset
-    return datagrams.data[start : start + 4].tobytes().decode("ascii", "replace")
-
-
-def _versions(datagrams: Datagrams) -> Array:
-    """The four bytes behind each datagram's first, as a number; -1 or less where there are fewer."""
-    high = datagrams.byte(1) << 24 | datagrams.byte(2) << 16
-    numbers: Array = high | datagrams.byte(3) << 8 | datagrams.byte(4)
+def _versions(datagrams: Datagrams, offset: int = 1) -> Array:
+    """The four bytes behind each datagram's first, or from `offset` on, as a number; below 0 where cut."""
+    high = datagrams.byte(offset) << 24 | datagrams.byte(offset + 1) << 16
+    numbers: Array = high | datagrams.byte(offset + 2) << 8 | datagrams.byte(offset + 3)
     return numbers
+
+
+def _names(numbers: Array) -> pl.Series:
+    """What versions are called; null for those that are none."""
+    some = (
+        versions.known(numbers) | versions.early(numbers) | versions.made_up(numbers) | (numbers >> 16 == _Q0)
+    )
+    names = [
+        versions.of(each).name if fine else None for each, fine in zip(numbers.tolist(), some, strict=True)
+    ]
+    return pl.Series("capture.quic.version", names, pl.String)
 
 
 def _id(datagrams: Datagrams, found: Array, column: int) -> pl.Series:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors.capture.protocols.quic import crypto, packets
-from sensors.capture.protocols.quic.versions import VERSIONS
+from sensors.capture.protocols.quic import crypto, packets, versions
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams
@@ -86,9 +85,7 @@ def connections(datagrams: Datagrams, found: Array) -> Connections:
 
 def _opened(datagrams: Datagrams, found: Array) -> _Opened:
     made = _Opened()
-    rows = np.flatnonzero(
-        (found[:, packets.KIND] == packets.INITIAL) & np.isin(found[:, packets.VERSION], [*VERSIONS])
-    )
+    rows = np.flatnonzero(found[:, packets.KIND] == packets.INITIAL)
     flows, sides = datagrams.flow[found[rows, packets.ROW]], datagrams.side[found[rows, packets.ROW]]
     flow, known, left, keys = -1, list[_Connection](), 0, 0
     for row, current, side in zip(rows.tolist(), flows.tolist(), sides.tolist(), strict=True):
@@ -132,7 +129,7 @@ def _open(
             if plain is not None:
                 _keep(made, connection, role, plain, row)
                 return tried
-    version = VERSIONS[packet[packets.VERSION]]
+    version = versions.of(packet[packets.VERSION])
     from sensors.capture.protocols.quic import keys as protection  # noqa: PLC0415 - slow to load, rarely needed
 
     for salt in version.salts:

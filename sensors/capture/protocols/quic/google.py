@@ -1,6 +1,6 @@
 """Google's own: the client hello of its first QUIC, and what its later clients say of themselves.
 
-"QUIC Crypto" (Langley and Chang, 2016): a CHLO is a table of four-letter tags. Up to version Q048 it lies in
+"QUIC Crypto" (Langley and Chang, 2016): a CHLO is a table of four-letter tags. Up to version Q049 it lies in
 the open, behind a header that changed with the versions. Later clients name themselves in a transport
 parameter, 0x3129 (Chromium's `transport_parameters.cc`).
 """
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sensors.capture.protocols.quic.packets import number
-from sensors.capture.protocols.quic.versions import EARLY_NUMBERS
 from sensors.reading.machine_words import kernel
 
 if TYPE_CHECKING:
@@ -23,10 +22,9 @@ NAME: Final = 0
 AGENT: Final = 2
 WIDTH: Final = 4
 
-_PUBLIC: Final = 9  # where the version begins behind flags and a connection id
+PUBLIC: Final = 9  # where the version begins behind flags and a connection id
 _FLAGS: Final = 0x8B  # of the flags: not the standard's, an id of 8 bytes, no reset, a version
 _FLAGS_SET: Final = 0x09
-_HIGH: Final = 0x80  # the bit of long headers
 _NEAR: Final = 96  # bytes before a CHLO at most: header, check, frame
 _CHLO: Final = np.frombuffer(b"CHLO", np.uint8)
 _TAGS: Final = 256
@@ -40,21 +38,10 @@ _UAID: Final = int.from_bytes(b"UAID")
 def public(datagrams: Datagrams) -> Array:
     """Which are of the versions before the standard's header (Q043 and older): a mask."""
     flags = datagrams.byte(0)
-    fits: Array = (flags >= 0) & ((flags & _FLAGS) == _FLAGS_SET) & datagrams.begins(b"Q0", _PUBLIC)
-    for digit in (_PUBLIC + 2, _PUBLIC + 3):
+    fits: Array = (flags >= 0) & ((flags & _FLAGS) == _FLAGS_SET) & datagrams.begins(b"Q0", PUBLIC)
+    for digit in (PUBLIC + 2, PUBLIC + 3):
         fits &= (datagrams.byte(digit) >= ord("0")) & (datagrams.byte(digit) <= ord("9"))
     return fits
-
-
-def early(datagrams: Datagrams, versions: Array) -> Array:
-    """Which are of the versions between (Q044 to Q048): a mask.
-
-    Args:
-        datagrams: all of them.
-        versions: the four bytes behind each one's first, as a number.
-    """
-    found: Array = np.isin(versions, EARLY_NUMBERS) & (datagrams.byte(0) >= _HIGH)
-    return found
 
 
 def hellos(data: Array, starts: Array, ends: Array) -> Array:

@@ -7,9 +7,13 @@ RFC 9001, section 5.2 (version 1; the drafts had salts of their own), RFC 9369 (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sensors.capture.conversations import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,49 @@ VERSIONS: Final = {
     0x54303530: Version("T050", (_T050,)),
     0x54303531: Version("T051", (_T051,)),
 }
-NUMBERS: Final = np.array(sorted(VERSIONS), np.int64)
 TURNED: Final = (0x6B3343CF, 0x709A50C4)  # version 2 counts the types of packets from another place
-EARLY: Final = frozenset({0x51303434, 0x51303435, 0x51303436, 0x51303437, 0x51303438})  # Q044 to Q048
-EARLY_NUMBERS: Final = np.array(sorted(EARLY), np.int64)
+# Numbers of which a mask leaves these: drafts, mvfst's, Google's; and those that clients make up so that
+# servers get used to what they do not know (RFC 9000, section 15).
+_FAMILIES: Final = {
+    0xFF000000: 0xFFFFFF00, 0xFACEB000: 0xFFFFFFF0, 0xFACEB010: 0xFFFFFFF0, 0x51303500: 0xFFFFFF00,
+    0x54303500: 0xFFFFFF00,
+}  # fmt: skip
+_MADE_UP: Final = (0x0A0A0A0A, 0x0F0F0F0F)
+_EARLY: Final = (0x51303434, 0x51303439)  # Q044 to Q049
+_DRAFT: Final = 0xFF0000
+_MVFST: Final = 0xFACEB0
+_LIKELY: Final = (_V1, _D29)
 
 
-def name(number: int) -> str:
-    """What people call a version; Google's are their four letters."""
-    known = VERSIONS.get(number)
-    return known.name if known else number.to_bytes(4, "big").decode("ascii", "replace")
+def known(numbers: Array) -> Array:
+    """Which are numbers of versions with the header of the standard; a mask."""
+    found: Array = np.isin(numbers, [*VERSIONS])
+    for family, mask in _FAMILIES.items():
+        found |= (numbers & mask) == family
+    return found
+
+
+def made_up(numbers: Array) -> Array:
+    """Which are numbers that no server knows; a mask."""
+    family, mask = _MADE_UP
+    found: Array = (numbers & mask) == family
+    return found
+
+
+def early(numbers: Array) -> Array:
+    """Which are versions of Google's without protection, with a long header; a mask."""
+    found: Array = (numbers >= _EARLY[0]) & (numbers <= _EARLY[1])
+    return found
+
+
+@cache
+def of(number: int) -> Version:
+    """What is known of a version; of one that is not in the table, its name and what is likely."""
+    if number in VERSIONS:
+        return VERSIONS[number]
+    if number >> 8 == _DRAFT:
+        return Version(f"draft-{number & 0xFF}", _LIKELY)
+    if number >> 8 == _MVFST:
+        return Version("mvfst-experimental", (_D23, *_LIKELY))
+    letters = number.to_bytes(4, "big")
+    return Version(letters.decode() if letters.isalnum() else f"0x{number:08x}", _LIKELY)
