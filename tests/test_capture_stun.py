@@ -152,6 +152,18 @@ def test_over_tcp_between_channels() -> None:
     assert events[1]["at"] == len(asked) - 20
 
 
+def test_over_tcp_behind_lengths() -> None:
+    pieces = [REQUEST, b"\x80\x60" + bytes(30), message(1, transaction=TWO)]
+    framed = b"".join(len(piece).to_bytes(2, "big") + piece for piece in pieces)
+    reply = len(ANSWER).to_bytes(2, "big") + ANSWER
+    given_rows = streams_of([(framed, reply)])
+    assert TCP.fits(given_rows).all()
+    events = TCP.events(given_rows).sort("at").to_dicts()
+    assert [(event["at"], event["capture.stun.mapped.ip"]) for event in events] == [
+        (2, "192.0.2.1"), (len(framed) - 20, None)
+    ]  # fmt: skip
+
+
 def test_what_is_not_stun() -> None:
     others = [
         b"", b"\0\1\0\0", bytes(20), message(1)[:-1], message(1) + b"\0", b"\x80" + REQUEST[1:],

@@ -92,9 +92,13 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
 
 
 def fits_streams(streams: Streams) -> Array:
-    """Streams whose client begins with a message that has the cookie."""
-    length = streams.byte(CLIENT, 2) << 8 | streams.byte(CLIENT, 3)
-    found: Array = streams.begins(CLIENT, _COOKIE, 4) & (streams.byte(CLIENT, 0) < 0x40) & (length & 3 == 0)
+    """Streams whose client begins with a message that has the cookie, or with its length and the message."""
+    found = np.zeros(len(streams), np.bool_)
+    for at in (0, 2):
+        length = streams.byte(CLIENT, at + 2) << 8 | streams.byte(CLIENT, at + 3)
+        fine = streams.begins(CLIENT, _COOKIE, at + 4) & (streams.byte(CLIENT, at) < 0x40) & (length & 3 == 0)
+        framed = streams.byte(CLIENT, 0) << 8 | streams.byte(CLIENT, 1)
+        found |= fine & ((at == 0) | (framed == length + _HEADER))
     return found
 
 
@@ -319,21 +323,35 @@ def _two(data: Array, at: int) -> int:
 
 @kernel
 def cut(data: Array, starts: Array, ends: Array, found: Array) -> int:
-    """Write row, side, start and end of each message in streams, without channels' data; how many."""
+    """Write row, side, start and end of each message in streams, without what is between them; how many.
+
+    Between them are data of channels, or, where each piece stands behind its length (RFC 4571), other pieces.
+    """
     count = 0
     for row in range(len(starts)):
         for side in range(2):
             at, end, most = starts[row, side], ends[row, side], count + _MOST
-            while at + _HEADER <= end and count < most:
-                size = _two(data, at + 2)
-                if data[at] >> 6 == _CHANNEL:
-                    at += 4 + ((size + 3) & ~3)
+            framed = 2 if at + 2 + _HEADER <= end and not _begins(data, at) and _begins(data, at + 2) else 0
+            while at + framed + _HEADER <= end and count < most:
+                start = at + framed
+                behind = start + _HEADER + _two(data, start + 2)
+                if framed:
+                    at = start + _two(data, at)
+                elif data[at] >> 6 == _CHANNEL:
+                    at += 4 + ((_two(data, at + 2) + 3) & ~3)
                     continue
-                if data[at] >> 6 or _two(data, at + 4) != 0x2112 or _two(data, at + 6) != 0xA442:
+                else:
+                    at = behind
+                if _begins(data, start):
+                    found[count, 0], found[count, 1] = row, side
+                    found[count, 2], found[count, 3] = start, min(behind, end)
+                    count += 1
+                elif not framed:
                     break
-                behind = at + _HEADER + size
-                found[count, 0], found[count, 1] = row, side
-                found[count, 2], found[count, 3] = at, min(behind, end)
-                count += 1
-                at = behind
     return count
+
+
+@kernel
+def _begins(data: Array, at: int) -> bool:
+    """Whether a message with the cookie begins here, where a header's bytes are."""
+    return data[at] >> 6 == 0 and _two(data, at + 4) == 0x2112 and _two(data, at + 6) == 0xA442
