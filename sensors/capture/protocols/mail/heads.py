@@ -41,7 +41,7 @@ def fields(lines: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     ).filter(pl.col("~name").is_in(list(FIELDS)))
     parted = parted.with_columns(_decoded(parted["~value"]))
     heads = parted.group_by(keys, maintain_order=True).agg(
-        pl.col("~value").filter(pl.col("~name") == name).first().alias(column)
+        _one(name, pl.col("~value").filter(pl.col("~name") == name)).alias(column)
         for name, column in FIELDS.items()
     )
     return heads.with_columns(
