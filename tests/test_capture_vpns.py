@@ -24,18 +24,22 @@ TIME = struct.pack(">I", 1_700_000_000)
 SID, PEER = b"\x11\x22\x33\x44\x55\x66\x77\x88", b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8"
 
 
-def over(kind: type, name: str) -> OverTcp | OverUdp:
-    return next(one for one in READERS if isinstance(one, kind) and one.name == name)
+def over_udp(name: str) -> OverUdp:
+    return next(one for one in READERS if isinstance(one, OverUdp) and one.name == name)
+
+
+def over_tcp(name: str) -> OverTcp:
+    return next(one for one in READERS if isinstance(one, OverTcp) and one.name == name)
 
 
 def udp(name: str, rows: list[tuple[int, int, bytes]], ports: tuple[int, int] = (0, 0)) -> pl.DataFrame:
-    reader = over(OverUdp, name)
+    reader = over_udp(name)
     found = datagrams_of(rows, [ports] * (max(row[0] for row in rows) + 1))
     return reader.events(found.only(np.flatnonzero(reader.fits(found))))
 
 
 def tcp(name: str, *pairs: tuple[bytes, bytes]) -> pl.DataFrame:
-    reader = over(OverTcp, name)
+    reader = over_tcp(name)
     found = streams_of(list(pairs))
     return reader.events(found.only(np.flatnonzero(reader.fits(found))))
 
@@ -331,7 +335,7 @@ def test_broken_messages_raise_nothing_and_leave_their_neighbour_alone(
 
 
 def _first(told: pl.DataFrame, name: str, good: list[tuple[int, int, bytes]]) -> pl.DataFrame:
-    fit = int(over(OverUdp, name).fits(datagrams_of(good)).sum())
+    fit = int(over_udp(name).fits(datagrams_of(good)).sum())
     return told.filter(pl.col("row") < fit)
 
 

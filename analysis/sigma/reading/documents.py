@@ -148,15 +148,21 @@ def files_below(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
             yield entry.path
 
 
-def read(path: Path) -> tuple[list[Document], list[RuleError]]:
-    """The documents of one file, and what is wrong with it. Never raises."""
+def read(path: Path, *, facts: bool = False) -> tuple[list[Document], list[RuleError]]:
+    """The documents of one file, and what is wrong with it. Never raises.
+
+    Args:
+        path: the file.
+        facts: those that have `facts:` instead of those that have not: what tools are known by stands beside
+            the rules, and is none.
+    """
     documents: list[Document] = []
     errors: list[RuleError] = []
     try:
         for document in _documents(path):
             if isinstance(document, RuleError):
                 errors.append(document)
-            else:
+            elif ("facts" in document.value) == facts:
                 documents.append(document)
     except OSError as error:
         reason = error.strerror or str(error)
