@@ -1,6 +1,6 @@
 """NTLM messages (MS-NLMP) wherever they stand in what was said: as they are, in SPNEGO, or in base64."""
 
-# ruff: noqa: PLR2004, FBT001, SIM110 - numbers are ASCII and those of the formats; kernels have no objects
+# ruff: noqa: PLR2004, C901, FBT001, SIM110 - numbers are ASCII and those of the formats; kernels have no objects
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final

@@ -1,7 +1,8 @@
 """SMB1 (MS-CIFS, MS-SMB), SMB2 and SMB3 (MS-SMB2): shares, files, pipes, and who uses them.
 
 As far as the beginning of a conversation shows them; what is read and written is summed up for each open
-file. Events are named as Zeek's smb_files.log and smb_mapping.log name them.
+file. Events are named as Zeek's smb_files.log and smb_mapping.log name them, and calls of DCE-RPC through
+pipes as its dce_rpc.log does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from sensors.capture.conversations import OverTcp, Streams
-from sensors.capture.protocols.smb import files, first, framing, second, sessions
+from sensors.capture.protocols.smb import files, first, framing, pipes, second, sessions
 
 
 def _events(streams: Streams) -> pl.DataFrame:
@@ -24,9 +25,10 @@ def _events(streams: Streams) -> pl.DataFrame:
     uses = pl.concat([second.uses(data, two), first.uses(data, one)], how="diagonal")
     logins = first.logins(data, one)
     users = _users(sessions.users(streams, found), logins)
+    opened = files.opened(opens, trees)
     made = [
         files.connected(trees),
-        files.opened(opens, trees),
+        opened,
         files.used(uses, opens, trees),
         files.logged_in(logins),
         files.negotiated(found, first.negotiations(data, one), second.negotiations(data, found)),
@@ -34,7 +36,7 @@ def _events(streams: Streams) -> pl.DataFrame:
     events = pl.concat(made, how="diagonal").join(
         users, on=["row", "session"], how="left", maintain_order="left"
     )
-    return files.worded(events)
+    return pl.concat([files.worded(events), pipes.called(data, one, two, opened, users)], how="diagonal")
 
 
 def _users(by_ntlm: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:

@@ -21,8 +21,8 @@ _KEPT: Final = ("row", "side", "at", "frame", "session", "tree")
 _SERVICES: Final = {"A:": 1, "IPC": 2, "LPT1:": 3}
 
 
-def _word(data: Array, asked: pl.DataFrame, offset: int, size: int = 2, of: str = "") -> Array:
-    """The numbers at an offset among the words that follow their count."""
+def word(data: Array, asked: pl.DataFrame, offset: int, size: int = 2, of: str = "") -> Array:
+    """The numbers at an offset among the words of questions, or of answers with `of` "answer."; or -1."""
     body, end = (asked[f"{of}{one}"].fill_null(-1).to_numpy() for one in ("body", "end"))
     count = little.number(data, body, end, 1)
     there = (count >= 0) & (2 * count >= offset + size)
@@ -60,7 +60,7 @@ def _part(strings: pl.Series, at: int) -> pl.Series:
 def trees(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
     """Shares that were connected to."""
     mine = asked.filter(pl.col("command") == _TREE_CONNECT)
-    password = np.maximum(_word(data, mine, 6), 0)
+    password = np.maximum(word(data, mine, 6), 0)
     service = (
         texts.columns(data, {"": _bytes(data, mine, "answer.")}).to_series().str.split("\0").list.first()
     )
@@ -85,17 +85,17 @@ def opens(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
 def _created(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
     mine = asked.filter(pl.col("command") == _NT_CREATE)
     numbers = {
-        "access": _word(data, mine, 15, 4),
-        "disposition": _word(data, mine, 35, 4),
-        "options": _word(data, mine, 39, 4),
-        "handle": _word(data, mine, 5, 2, "answer."),
-        "done": _word(data, mine, 7, 4, "answer."),
-        "created": _word(data, mine, 11, 8, "answer."),
-        "accessed": _word(data, mine, 19, 8, "answer."),
-        "mtime": _word(data, mine, 27, 8, "answer."),
-        "ctime": _word(data, mine, 35, 8, "answer."),
-        "attributes": _word(data, mine, 43, 4, "answer."),
-        "size": _word(data, mine, 55, 8, "answer."),
+        "access": word(data, mine, 15, 4),
+        "disposition": word(data, mine, 35, 4),
+        "options": word(data, mine, 39, 4),
+        "handle": word(data, mine, 5, 2, "answer."),
+        "done": word(data, mine, 7, 4, "answer."),
+        "created": word(data, mine, 11, 8, "answer."),
+        "accessed": word(data, mine, 19, 8, "answer."),
+        "mtime": word(data, mine, 27, 8, "answer."),
+        "ctime": word(data, mine, 35, 8, "answer."),
+        "attributes": word(data, mine, 43, 4, "answer."),
+        "size": word(data, mine, 55, 8, "answer."),
     }
     return _named(data, mine, 0).with_columns(pl.Series(name, values) for name, values in numbers.items())
 
@@ -103,8 +103,8 @@ def _created(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
 def _opened(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
     mine = asked.filter(pl.col("command") == OPEN)
     return _named(data, mine, 0).with_columns(
-        pl.Series("handle", _word(data, mine, 4, 2, "answer.")),
-        pl.Series("size", _word(data, mine, 12, 4, "answer.")),
+        pl.Series("handle", word(data, mine, 4, 2, "answer.")),
+        pl.Series("size", word(data, mine, 12, 4, "answer.")),
     )
 
 
@@ -132,12 +132,12 @@ def _transfer(
     data: Array, asked: pl.DataFrame, command: int, kind: str, wanted: int, done: int
 ) -> pl.DataFrame:
     mine = asked.filter(pl.col("command") == command)
-    moved = _word(data, mine, done, 2, "answer.")
+    moved = word(data, mine, done, 2, "answer.")
     return mine.select(*_KEPT, pl.col("answer.status").alias("status")).with_columns(
-        pl.Series("handle", _word(data, mine, 4)),
+        pl.Series("handle", word(data, mine, 4)),
         pl.lit(0, pl.Int64).alias("handle.more"),
         pl.lit(kind).alias("kind"),
-        pl.Series("bytes", np.where(moved >= 0, moved, _word(data, mine, wanted))),
+        pl.Series("bytes", np.where(moved >= 0, moved, word(data, mine, wanted))),
     )
 
 
@@ -155,7 +155,7 @@ def logins(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
     mine = asked.filter(pl.col("command") == _SESSION_SETUP)
     words = little.number(data, mine["body"].to_numpy(), mine["end"].to_numpy(), 1)
     named = words == _NAMED_LOGIN
-    first, second = (np.maximum(_word(data, mine, at), 0) for at in (14, 16))
+    first, second = (np.maximum(word(data, mine, at), 0) for at in (14, 16))
     skipped = np.where(named, first + second, first)
     strings = _strings(data, mine, skipped)
     user, domain, system = (_part(strings, at) for at in range(3))
@@ -178,7 +178,7 @@ def negotiations(data: Array, asked: pl.DataFrame) -> pl.DataFrame:
     offered = (
         texts.columns(data, {"": (start, end)}).to_series().str.strip_chars_start("\x02").str.split("\0\x02")
     )
-    index = pl.Series("index", _word(data, mine, 0, 2, "answer."))
+    index = pl.Series("index", word(data, mine, 0, 2, "answer."))
     chosen = pl.DataFrame({"offered": offered, "index": index}).select(
         pl.when(pl.col("index") >= 0).then(pl.col("offered").list.get(pl.col("index"), null_on_oob=True))
     )
