@@ -12,16 +12,11 @@ from sensors.capture.protocols.remote_desktops import PROTOCOLS
 TCP = {one.name: one for one in PROTOCOLS if isinstance(one, OverTcp)}
 UDP = {one.name: one for one in PROTOCOLS if isinstance(one, OverUdp)}
 SAID = {
-    "ica": (b"\x7f\x7fICA\0\x01\x97", b"\x7f\x7fICA\0\0\x0f"),
-    "cgp": (b"\x1aCGP/01\0", b""),
-    "radmin": (b"\1\0\0\0\1\0\0\0\x08\x08", b"\1\0\0\0\x25\0\0\2\x12\x08\2\0\0\x0a" + bytes(32)),
-    "nomachine": (b"NXSH-8.4.2\n", b"NXD-8.4.2\n"),
     "spice": (b"REDQ\2\0\0\0\2\0\0\0", b"REDQ\2\0\0\0"),
     "x11": (
         b"l\0\x0b\0\0\0\x12\0\x10\0\0\0MIT-MAGIC-COOKIE-1\0\0" + bytes(range(128, 144)),
         b"\1\0\x0b\0\0\0" + bytes(34) + b"The Vendor\1\2",
     ),
-    "vmware-authd": (b"", b"220 VMware Authentication Daemon Version 1.10: SSL Required\r\n"),
 }
 
 
@@ -33,16 +28,14 @@ def test_each_is_itself_and_no_other() -> None:
 
 
 def test_texts() -> None:
-    (event,) = events(TCP["nomachine"], SAID["nomachine"])
-    assert (event["network.application"], event["capture.nomachine.client.version"]) == ("NoMachine", "8.4.2")
     (event,) = events(TCP["x11"], SAID["x11"])
     assert (event["capture.x11.vendor"], event["capture.x11.authorization"]) == (
         "The Vendor",
         "MIT-MAGIC-COOKIE-1",
     )
-    (event,) = events(TCP["vmware-authd"], SAID["vmware-authd"])
-    assert str(event["capture.vmware-authd.greeting"]).startswith("VMware Authentication Daemon Version 1.10")
-    assert event["side"] == 1
+    refused = SAID["x11"][0], b"\0\x16\x0b\0\0\0\6\0No protocol specified\n\0\0"
+    (event,) = events(TCP["x11"], refused)
+    assert (event["network.application"], event["event.reason"]) == ("X11", "No protocol specified")
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -56,6 +49,13 @@ def test_datagrams() -> None:
     query = b"\0\1\0\2\0\1\0"
     rows = [(0, 0, query), (0, 0, query), (1, 0, query + b"more"), (2, 0, query)]
     datagrams = datagrams_of(rows, [(40000, 177), (40001, 177), (40002, 53)])
+    nomachine = b"\0\0\1\0\x0c\0\0\0\0\0\0\0"
+    assert UDP["nomachine"].fits(
+        datagrams_of([(0, 0, nomachine), (0, 0, nomachine[:-1])], [(4000, 4000)])
+    ).tolist() == [
+        True,
+        False,
+    ]
     protocol = UDP["xdmcp"]
     assert protocol.fits(datagrams).tolist() == [True, True, False, False]
     found = protocol.events(datagrams.only(protocol.fits(datagrams)))
