@@ -54,6 +54,7 @@ def told(event: dict[str, Any]) -> tuple[str | None, ...]:
             "remote_access",
             "handshake seen",
         ),
+        ({"tls.client.subject": "CN=AnyDesk Client"}, "AnyDesk", "remote_access", "handshake seen"),
         ({"tls.next_protocol": "argotunnel"}, "Cloudflare Tunnel", "tunnel", "handshake seen"),
         (
             {"tls.server.issuer": "CN=AnyNet Root CA,O=philandro Software GmbH,C=DE"},
@@ -168,6 +169,13 @@ def test_of_names_the_longest_says(tmp_path: Any) -> None:  # noqa: ANN401 - pyt
         (tmp_path / f"{tool}.yml").write_text(f"tool: {tool}\nkind: rmm\nfacts:\n{fact}")
     found = named(pl.DataFrame({"url.domain": ["a.far.tool.example", "b.tool.example"]}), load(tmp_path))
     assert found["molehunt.tool.name"].to_list() == ["Long", "Short"]
+
+
+def test_columns_of_any_name_do_no_harm() -> None:
+    events = pl.DataFrame(
+        {"url.domain": ["anydesk.com"], "row": [7], "tool": ["x"], "value": ["y"], "order": [1]}
+    )
+    assert named(events, TABLE)["molehunt.tool.name"].to_list() == ["AnyDesk"]
 
 
 def test_frames_without_rows_or_facts_are_named_too(tmp_path: Any) -> None:  # noqa: ANN401 - pytest's own

@@ -59,8 +59,9 @@ CERTIFICATES: Final = (
 PROTOCOL: Final = "network.protocol"
 TRANSPORT: Final = "network.transport"
 PORTS: Final = ("destination.port", "server.port")
+_ROW: Final = "~event"  # its number
 _NOTHING: Final = pl.DataFrame(
-    schema={"row": pl.UInt32, "order": pl.Int64, "detail": pl.Int64, "tool": pl.String, "evidence": pl.String}
+    schema={_ROW: pl.UInt32, "order": pl.Int64, "detail": pl.Int64, "tool": pl.String, "evidence": pl.String}
 )
 _MOST_LABELS: Final = 16
 _TEXT: Final = 4096  # of a value that is looked at
@@ -77,7 +78,7 @@ def named(events: pl.DataFrame, table: Table) -> pl.DataFrame:
         `COLUMNS`, a row an event: its tool and what that is, the fact it is known by, how sure that is; null
         where there is none. Of several facts the one first in `KINDS` says, of names the longest.
     """
-    rows = events.with_row_index("row")
+    rows = events.with_row_index(_ROW)
     found = [_NOTHING, *_said(rows, table.of("said")), *_certificates(rows, table.of("certificate"))]
     for kind, match in _MATCHES.items():
         known = table.flat(kind)
@@ -86,17 +87,17 @@ def named(events: pl.DataFrame, table: Table) -> pl.DataFrame:
     found += _ports(rows, table.flat("ports"))
     best = (
         pl.concat(found)
-        .sort("row", "order", "detail", "tool")
-        .unique("row", keep="first", maintain_order=True)
+        .sort(_ROW, "order", "detail", "tool")
+        .unique(_ROW, keep="first", maintain_order=True)
         .with_columns(
             pl.col("tool").replace_strict(table.tools, default=None, return_dtype=pl.String).alias("kind"),
             pl.col("order")
             .replace_strict(dict(enumerate(KINDS.values())), return_dtype=pl.String)
             .alias("confidence"),
         )
-        .select("row", *(pl.col(one).alias(name) for one, name in zip(_INNER, COLUMNS, strict=True)))
+        .select(_ROW, *(pl.col(one).alias(name) for one, name in zip(_INNER, COLUMNS, strict=True)))
     )
-    return rows.select("row").join(best, on="row", how="left", maintain_order="left").drop("row")
+    return rows.select(_ROW).join(best, on=_ROW, how="left", maintain_order="left").drop(_ROW)
 
 
 _INNER: Final = ("tool", "kind", "evidence", "confidence")
@@ -116,9 +117,9 @@ def _in_column(
     """The rows whose value in a column (a list: any of it) is matched."""
     type_ = rows.schema.get(column)
     if type_ == pl.List(pl.String):
-        said = rows.select("row", pl.col(column).alias("said")).explode("said").drop_nulls()
+        said = rows.select(_ROW, pl.col(column).alias("said")).explode("said").drop_nulls()
     elif type_ == pl.String:
-        said = rows.select("row", pl.col(column).alias("said")).drop_nulls()
+        said = rows.select(_ROW, pl.col(column).alias("said")).drop_nulls()
     else:
         return
     values = said["said"].unique()
@@ -219,7 +220,7 @@ def _said(rows: pl.DataFrame, facts: list[Fact]) -> Iterator[pl.DataFrame]:
             orient="row",
         ).unique(columns, keep="first", maintain_order=True)
         words = pl.concat_str([pl.format(f"{column} {{}}", column) for column in columns], separator=", ")
-        hits = rows.select("row", *columns).join(known, on=columns).with_columns(words.alias("evidence"))
+        hits = rows.select(_ROW, *columns).join(known, on=columns).with_columns(words.alias("evidence"))
         # what says more is more particular: a form of a protocol before the protocol
         yield _as_found(hits.with_columns(pl.lit(-len(columns), pl.Int64).alias("detail")), "said")
 
@@ -234,7 +235,7 @@ def _certificates(rows: pl.DataFrame, facts: list[Fact]) -> Iterator[pl.DataFram
         both = [
             pl.col(column) if column in there else pl.lit(None, pl.String).alias(column) for column in pair
         ]
-        frame = rows.select("row", *both).filter(pl.any_horizontal(pl.col(pair).is_not_null()))
+        frame = rows.select(_ROW, *both).filter(pl.any_horizontal(pl.col(pair).is_not_null()))
         hits = []
         for subject, issuer in frame.select(pair).unique(maintain_order=True).rows():
             tool = next((tool for tool, value in wanted if _issued(value, subject, issuer)), None)
@@ -270,4 +271,4 @@ def _ports(rows: pl.DataFrame, known: pl.DataFrame) -> Iterator[pl.DataFrame]:
         return
     some = rows.filter(pl.col(PROTOCOL).is_null()) if PROTOCOL in rows.columns else rows
     said: dict[str, Any] = {"value": pl.concat_str(pl.col(TRANSPORT).str.to_lowercase(), port, separator="/")}
-    yield _as_found(_told(some.select("row", **said).join(known, on="value"), "port"), "ports")
+    yield _as_found(_told(some.select(_ROW, **said).join(known, on="value"), "port"), "ports")
