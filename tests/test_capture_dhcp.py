@@ -195,7 +195,7 @@ WHOLE4 = st.sampled_from(
     [REQUEST, GRANTED, message(2, option(52, b"\3"), file=option(12, b"x"), sname=option(82, b"\1\1a"))]
 )
 WHOLE6 = st.sampled_from([ASKS6, RELAYED6])
-_plain = plain("sensors.capture.dissect", "sensors.capture.protocols.dhcp.options")[-1]
+_plain = plain("sensors.capture.packet", "sensors.capture.protocols.dhcp.options")[-1]
 
 
 @given(broken(WHOLE4), broken(WHOLE6))

@@ -210,7 +210,7 @@ def broken(draw: st.DrawFn) -> bytes:
 
 
 _plain = plain(
-    "sensors.capture.dissect",
+    "sensors.capture.packet",
     *(f"{_DNS}.{part}" for part in ("printable", "names", "record_data", "messages")),
 )[-1]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from sensors.capture.dissect import be16
+from sensors.capture.packet import be16
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from sensors.capture.dissect import be16
+from sensors.capture.packet import be16
 from sensors.capture.protocols.dns.names import MOST, put_name
 from sensors.capture.protocols.dns.printable import put, put_hex, put_ipv4, put_ipv6, put_number
 from sensors.capture.protocols.dns.record_data import put_record

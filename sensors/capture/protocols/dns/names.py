@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
-from sensors.capture.dissect import be16
+from sensors.capture.packet import be16
 from sensors.capture.protocols.dns.printable import put
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from numba import njit
 
-from sensors.capture.dissect import be16
+from sensors.capture.packet import be16
 from sensors.capture.protocols.dns.names import put_name
 from sensors.capture.protocols.dns.printable import put, put_hex, put_ipv4, put_ipv6, put_number
 
