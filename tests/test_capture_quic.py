@@ -215,6 +215,13 @@ def test_a_packet_that_was_changed_is_quic_and_no_more() -> None:
     assert event["tls.client.server_name"] is None
 
 
+@pytest.mark.parametrize(("size", "name"), [(250, "example.com"), (140, "example.com"), (60, None)])
+def test_a_packet_that_was_cut_tells_what_is_left(size: int, name: str | None) -> None:
+    rows = [(0, CLIENT, initial(crypto_frame(0, HELLO))[:size]), (0, SERVER, answer()[:100])]
+    event = told(rows).to_dicts()[0]
+    assert (event["tls.client.server_name"], event["tls.client.ja3"]) == (name, None)
+
+
 def chlo(**tags: bytes) -> bytes:
     entries, values = b"", b""
     for name, value in tags.items():

@@ -118,14 +118,14 @@ def _open(
     start, number = packet[packets.START], packet[packets.NUMBER]
     whole = data[start : packet[packets.END]].tobytes()
     to = whole[packet[packets.TO] - start : packet[packets.TO + 1] - start]
-    tried = 0
+    cut, tried = packet[packets.MISSING] > 0, 0
     for connection in sorted(known, key=lambda each: (each.to != to, -each.number)):
         if connection.version == packet[packets.VERSION]:
             role = CLIENT if connection.side == side else SERVER
             if connection.told[role] and (role == SERVER or to == connection.to or connection.told[SERVER]):
                 return tried
             tried += 1
-            plain = connection.keys[role].opened(whole, number - start)
+            plain = connection.keys[role].opened(whole, number - start, cut=cut)
             if plain is not None:
                 _keep(made, connection, role, plain, row)
                 return tried
@@ -135,7 +135,7 @@ def _open(
     for salt in version.salts:
         tried += 1
         keys = protection.both(version, salt, to)
-        plain = keys[CLIENT].opened(whole, number - start)
+        plain = keys[CLIENT].opened(whole, number - start, cut=cut)
         if plain is not None:
             known.append(_Connection(len(made.first), to, packet[packets.VERSION], side, keys))
             made.first.append(row)

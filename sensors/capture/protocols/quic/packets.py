@@ -16,7 +16,7 @@ INITIAL: Final = 0
 RETRY: Final = 3
 MOST: Final = 6  # packets looked at in one datagram
 # Columns of what `walk` writes: the datagram, the version, the kind of packet; where it, both connection ids,
-# its number and its end are.
+# its number and its end are; how much of it is missing.
 ROW: Final = 0
 VERSION: Final = 1
 KIND: Final = 2
@@ -25,7 +25,8 @@ TO: Final = 4  # and 5
 OURS: Final = 6  # and 7
 NUMBER: Final = 8
 END: Final = 9
-WIDTH: Final = 10
+MISSING: Final = 10  # bytes that the capture did not keep
+WIDTH: Final = 11
 
 _LONG: Final = 0xC0  # a long header, and the bit that is always set
 _LONGEST_ID: Final = 20
@@ -64,6 +65,7 @@ def walk(data: Array, starts: Array, ends: Array, found: Array) -> int:
                 break
             behind = found[count, END]
             found[count, ROW], found[count, END] = row, min(behind, end)
+            found[count, MISSING] = max(behind - end, 0)
             count += 1
             if behind >= end:
                 break
