@@ -63,9 +63,9 @@ def _fits(streams: Streams) -> Array:
     mask: Array = streams.byte(CLIENT, 0) == _CONNECT
     rows = np.flatnonzero(mask)
     few = streams.only(rows)
-    _, at = _variable(few.data, start[rows] + 1, end[rows])
+    size, at = _variable(few.data, start[rows] + 1, end[rows])
     for text, version in ((b"MQTT", (4, 5)), (b"MQIsdp", (3,))):
-        named = short(few.data, at, end[rows]) == len(text)
+        named = (size >= 0) & (short(few.data, at, end[rows]) == len(text))
         for k, letter in enumerate(text):
             named &= octets(few.data, at + 2 + k, end[rows]) == letter
         named &= np.isin(octets(few.data, at + 2 + len(text), end[rows]), version)

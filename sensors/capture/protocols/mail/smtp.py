@@ -57,7 +57,7 @@ def events(streams: Streams) -> pl.DataFrame:
     asked = _asked(spoken, lines.replies(spoken))
     keys = ["row", "~mail"]
     head = heads.fields(asked.filter(pl.col("kind") == lines.FIELD), keys)
-    sessions = _sessions(spoken)
+    sessions = _sessions(spoken, asked)
     within = (pl.col("kind") != lines.FIELD) & ~(pl.col("~after") & (pl.col("~mail") > 0))
     mails = asked.filter(within).group_by(keys, maintain_order=True).agg(_mail())
     count = pl.col("~mail").max().over("row")
@@ -135,9 +135,8 @@ def _mail() -> list[pl.Expr]:
     ]
 
 
-def _sessions(spoken: pl.DataFrame) -> pl.DataFrame:
+def _sessions(spoken: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """What is the same for all mails of a session."""
-    asked = _asked(spoken, lines.replies(spoken))
     text, word, code = pl.col("text"), pl.col("~word"), pl.col("code")
     hello = word.is_in(["EHLO", "HELO", "LHLO"])
     tls = (word == "STARTTLS") & (code == _READY)
