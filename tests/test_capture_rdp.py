@@ -142,6 +142,13 @@ def test_name_that_may_be_cut_is_no_user() -> None:
     assert longer["user.name"] == "Administrator"
 
 
+def test_length_outside_that_lies() -> None:
+    request = bytearray(asked(b"Cookie: mstshash=bob\r\n", 1))
+    request[3] = 20
+    (event,) = events(PROTOCOL, (bytes(request), answered(2, 1)))
+    assert (event["user.name"], event["capture.rdp.requested_protocols"]) == ("bob", ["SSL"])
+
+
 def test_server_heard_alone() -> None:
     (event,) = events(PROTOCOL, (b"", answered(2, 1)))
     assert (event["side"], event["zeek.rdp.security_protocol"]) == (1, "SSL")

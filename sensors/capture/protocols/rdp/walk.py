@@ -50,7 +50,10 @@ def read(data: Array, starts: Array, ends: Array, found: Array) -> None:
                 size = int(data[at + 2]) << 8 | int(data[at + 3])
                 if size < 7:
                     break
-                stop, kind = min(end, at + size), data[at + 5]
+                kind = data[at + 5]
+                if kind & 0xF0 in (0xD0, 0xE0):  # some clients give a wrong length outside
+                    size = max(size, 5 + int(data[at + 4]))
+                stop = min(end, at + size)
                 if kind & 0xF0 == 0xE0 and side == 0:
                     _request(data, at + 11, stop, found[row])
                 elif kind & 0xF0 == 0xD0 and side == 1:
