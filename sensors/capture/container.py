@@ -48,6 +48,7 @@ NOTE_COMMENT: Final = -1
 
 LARGEST_PACKET: Final = 1 << 18  # libpcap's own limit, unless the header says more
 _HEADER: Final = 24
+_WEEK: Final = 7 * 86_400
 
 
 def begin(data: NDArray[np.uint8], *, resume: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -82,19 +83,25 @@ def _extra(data: NDArray[np.uint8], *, modified: bool, swapped: bool) -> int:
     """Bytes of a record's header beyond sixteen: those with which a second record follows the first."""
     likely = (8, 0) if modified else (0, 8, 4)
     for extra in likely:
-        following = _after(data, _HEADER, extra, swapped=swapped)
-        if following >= 0 and _after(data, following, extra, swapped=swapped) >= 0:
+        following = _after(data, _HEADER, extra, 0, swapped=swapped)
+        first = _number(data, _HEADER, swapped=swapped)
+        if following >= 0 and _after(data, following, extra, first, swapped=swapped) >= 0:
             return extra
     return likely[0]
 
 
-def _after(data: NDArray[np.uint8], at: int, extra: int, *, swapped: bool) -> int:
-    """The place behind a record (the end of the file if it begins there); -1 if there cannot be one."""
+def _after(data: NDArray[np.uint8], at: int, extra: int, near: int, *, swapped: bool) -> int:
+    """The place behind a record of about that second, or the end of the file; -1: there is none."""
     if at >= data.size - 16:
         return data.size if at == data.size else -1
     seconds, captured, wire = (_number(data, at + place, swapped=swapped) for place in (0, 8, 12))
     behind = at + 16 + extra + captured
-    fits = seconds and captured <= min(wire, LARGEST_PACKET) and behind <= data.size
+    fits = (
+        seconds
+        and (not near or abs(seconds - near) < _WEEK)
+        and captured <= min(wire, LARGEST_PACKET)
+        and behind <= data.size
+    )
     return behind if fits else -1
 
 
