@@ -39,7 +39,7 @@ def _fits(streams: Streams) -> Array:
     )
     digit = streams.byte(SERVER, 5)
     fits &= (digit >= ord("0")) & (digit <= ord("9")) & np.isin(streams.byte(CLIENT, 3), (-1, 1))
-    return fits
+    return np.asarray(fits, np.bool_)
 
 
 def _little(streams: Streams, side: int, offset: int, size: int) -> Array:
