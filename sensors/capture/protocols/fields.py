@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
-from sensors.capture.conversations import SERVER
+from sensors.capture.conversations import SERVER, Datagrams, Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sensors.capture.conversations import Array
+
+Rows = TypeVar("Rows", Streams, Datagrams)
 
 MAX_BYTES: Final = 7  # of a number: with eight, Int64 would turn negative
 _DIGITS: Final = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -98,3 +100,12 @@ def places(rows: Array, side: int) -> dict[str, Array | pl.Series]:
         "at": np.zeros(len(rows), np.int64),
         "~answers": np.full(len(rows), side == SERVER),
     }
+
+
+def narrowed(rows: Rows, likely: Callable[[Rows], Array], fits: Callable[[Rows], Array]) -> Array:
+    """A mask of `rows`: what `fits` says of those that are `likely` by a byte or two; all would be slow."""
+    some = np.flatnonzero(likely(rows))
+    mask = np.zeros(len(rows), np.bool_)
+    if len(some):
+        mask[some] = fits(rows.only(some))
+    return mask

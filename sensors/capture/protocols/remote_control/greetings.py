@@ -35,6 +35,10 @@ _TEXT: Final = 64
 
 
 def _radmin(streams: Streams) -> Array:
+    return fields.narrowed(streams, lambda rows: rows.begins(CLIENT, RADMIN[0][:4]), _greets)
+
+
+def _greets(streams: Streams) -> Array:
     greets: Array = streams.begins(CLIENT, RADMIN[0]) & (
         streams.begins(SERVER, RADMIN[1]) | (streams.ends[:, SERVER] == streams.starts[:, SERVER])
     )

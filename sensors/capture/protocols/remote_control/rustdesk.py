@@ -113,6 +113,20 @@ def _framed(streams: Streams, side: int) -> tuple[Array, Array]:
 
 def fits_tcp(streams: Streams) -> Array:
     """Where a side begins with a message."""
+    return fields.narrowed(streams, _likely, _beginning)
+
+
+def _likely(streams: Streams) -> Array:
+    """Where a message's first byte stands behind one or two of length."""
+    likely = np.zeros(len(streams), np.bool_)
+    for side in (CLIENT, SERVER):
+        head = (streams.byte(side, 0) & 3) + 1
+        for size in (1, 2):
+            likely |= (head == size) & np.isin(streams.byte(side, size), _TAGS)
+    return likely
+
+
+def _beginning(streams: Streams) -> Array:
     fits = np.zeros(len(streams), np.bool_)
     for side in (CLIENT, SERVER):
         fits[_messages(streams.data, *_framed(streams, side))[0]] = True

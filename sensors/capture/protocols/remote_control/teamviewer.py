@@ -26,6 +26,7 @@ NEW: Final = b"\x11\x30"
 PORT: Final = 5938
 _OLD_HEAD, _NEW_HEAD = 5, 24
 _UDP_HEAD, _UDP_MAGIC, _UDP_LENGTH = 16, 11, 14
+_FIRST: Final = (OLD[0], NEW[0])
 _LONGEST: Final = 1 << 16
 _AGAIN: Final = 2  # datagrams that must agree where the port says nothing
 _OLD_NUMBER, _NEW_NUMBER = int.from_bytes(OLD, "big"), int.from_bytes(NEW, "big")
@@ -46,7 +47,11 @@ def _speaks(streams: Streams, side: int) -> Array:
 
 def fits_tcp(streams: Streams) -> Array:
     """Where a side speaks it."""
-    return _speaks(streams, CLIENT) | _speaks(streams, SERVER)
+    return fields.narrowed(
+        streams,
+        lambda rows: np.isin(rows.byte(CLIENT, 0), _FIRST) | np.isin(rows.byte(SERVER, 0), _FIRST),
+        lambda rows: _speaks(rows, CLIENT) | _speaks(rows, SERVER),
+    )
 
 
 def events_tcp(streams: Streams) -> pl.DataFrame:
@@ -76,7 +81,7 @@ def _framed(datagrams: Datagrams) -> Array:
 
 def fits_udp(datagrams: Datagrams) -> Array:
     """Which are frames, in flows that have two of them, or the port."""
-    framed = np.flatnonzero(_framed(datagrams))
+    framed = np.flatnonzero(fields.narrowed(datagrams, lambda rows: rows.begins(OLD, _UDP_MAGIC), _framed))
     flows, back, count = np.unique(datagrams.flow[framed], return_inverse=True, return_counts=True)
     enough = (count[back] >= _AGAIN) if len(flows) else np.zeros(0, np.bool_)
     fits = np.zeros(len(datagrams), np.bool_)

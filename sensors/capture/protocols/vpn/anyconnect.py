@@ -28,15 +28,19 @@ _HELLO: Final = 25
 
 def fits(datagrams: Datagrams) -> Array:
     """Which are hellos of either side, in records whose length fits."""
+    return fields.narrowed(datagrams, lambda rows: rows.begins(RECORD), _hellos)
+
+
+def _hellos(datagrams: Datagrams) -> Array:
     data, starts, ends = datagrams.data, datagrams.starts, datagrams.ends
     length = fields.number(data, starts + 11, ends, 2)
-    return (
-        datagrams.begins(RECORD)
-        & datagrams.begins(VERSION, _HELLO)
+    hellos: Array = (
+        datagrams.begins(VERSION, _HELLO)
         & np.isin(datagrams.byte(_BODY), list(ACTIONS))
         & (length > _HELLO - _BODY)
         & (starts + _BODY + length <= ends)
     )
+    return hellos
 
 
 def events(datagrams: Datagrams) -> pl.DataFrame:

@@ -65,7 +65,16 @@ def _heads(data: Array, starts: Array, ends: Array) -> Array:
 
 def fits_udp(datagrams: Datagrams) -> Array:
     """Which datagrams are a message, whatever the port."""
-    return _heads(datagrams.data, datagrams.starts, datagrams.ends) >= 0
+    return fields.narrowed(datagrams, _versioned, _messages)
+
+
+def _versioned(datagrams: Datagrams) -> Array:
+    return np.isin(datagrams.byte(17), (OLD, NEW)) | np.isin(datagrams.byte(17 + MARKER), (OLD, NEW))
+
+
+def _messages(datagrams: Datagrams) -> Array:
+    found: Array = _heads(datagrams.data, datagrams.starts, datagrams.ends) >= 0
+    return found
 
 
 def events_udp(datagrams: Datagrams) -> pl.DataFrame:

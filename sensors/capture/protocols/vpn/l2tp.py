@@ -42,10 +42,13 @@ _STARTS: Final = 3  # messages up to this begin a tunnel
 
 def fits(datagrams: Datagrams) -> Array:
     """Which are control messages: the length is the datagram's, the first attribute is the message's type."""
+    return fields.narrowed(datagrams, lambda rows: rows.byte(0) == CONTROL, _control)
+
+
+def _control(datagrams: Datagrams) -> Array:
     data, starts, ends = datagrams.data, datagrams.starts, datagrams.ends
-    flags = datagrams.byte(0)
     version = datagrams.byte(1)
-    fits: Array = (flags == CONTROL) & ((version == 2) | (version == 3))  # noqa: PLR2004 - what the RFCs are about
+    fits: Array = (version == 2) | (version == 3)  # noqa: PLR2004 - what the RFCs are about
     fits &= fields.number(data, starts + 2, ends, 2) == ends - starts
     fits &= fields.number(data, starts + HEADER, ends, 6) & ~_MANDATORY == 8 << 32
     fits &= np.isin(fields.number(data, starts + HEADER + 6, ends, 2), list(MESSAGES))

@@ -51,9 +51,18 @@ def events_tailscale(datagrams: Datagrams) -> pl.DataFrame:
 
 def fits_zerotier(datagrams: Datagrams) -> Array:
     """Which are hellos."""
+    return fields.narrowed(datagrams, _plain, _hellos)
+
+
+def _plain(datagrams: Datagrams) -> Array:
+    plain: Array = datagrams.byte(_VERB) & 0x1F == _HELLO
+    return plain
+
+
+def _hellos(datagrams: Datagrams) -> Array:
     data, starts, ends = datagrams.data, datagrams.starts, datagrams.ends
     version = datagrams.byte(_VERSION)
-    hello: Array = (datagrams.byte(_VERB) & 0x1F == _HELLO) & (datagrams.byte(_FLAGS) & _ENCRYPTED == 0)
+    hello: Array = datagrams.byte(_FLAGS) & _ENCRYPTED == 0
     hello &= (version > 0) & (version <= _NEWEST) & (datagrams.size() >= _HELLO_LEAST)
     hello &= datagrams.byte(_KIND) == 0
     sender = fields.number(data, starts + 13, ends, 5)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams, Streams
 
 CLIENT_V1, SERVER_V1, CLIENT_V2, SERVER_V2, CLIENT_V3 = 1 << 3, 2 << 3, 7 << 3, 8 << 3, 10 << 3
+_CODES: Final = (CLIENT_V1, SERVER_V1, CLIENT_V2, SERVER_V2, CLIENT_V3)
 CLEAR: Final = 14  # opcode, session id, no acknowledged ids, message id
 ACKNOWLEDGED: Final = 12  # one acknowledged id and the session it belongs to
 STAMP: Final = 8  # packet id and time, in front of what is authenticated
@@ -98,9 +99,7 @@ def _packets(data: Array, starts: Array, ends: Array) -> dict[str, Array | pl.Se
 def fits_udp(datagrams: Datagrams) -> Array:
     """Which datagrams open a session."""
     head = datagrams.byte(0)
-    fits = np.isin(head, (CLIENT_V1, SERVER_V1, CLIENT_V2, SERVER_V2, CLIENT_V3)) & (
-        datagrams.size() <= LONGEST
-    )
+    fits = np.isin(head, _CODES) & (datagrams.size() <= LONGEST)
     rows = np.flatnonzero(fits)
     fits[rows] = _wrapping(datagrams.data, datagrams.starts[rows], datagrams.ends[rows])[0] > 0
     return fits
@@ -134,6 +133,14 @@ def _framed(streams: Streams, side: int) -> tuple[Array, Array]:
 
 def fits_tcp(streams: Streams) -> Array:
     """Which streams' sides begin with a packet that opens a session."""
+    return fields.narrowed(streams, _likely, _opening)
+
+
+def _likely(streams: Streams) -> Array:
+    return np.isin(streams.byte(CLIENT, 2), _CODES) | np.isin(streams.byte(SERVER, 2), _CODES)
+
+
+def _opening(streams: Streams) -> Array:
     fits = np.zeros(len(streams), np.bool_)
     for side in (CLIENT, SERVER):
         mode, _, answers = _wrapping(streams.data, *_framed(streams, side))
