@@ -47,12 +47,12 @@ def read(data: Array, starts: Array, ends: Array, found: Array) -> None:
             for _ in range(_TPKTS):
                 if at + 7 > end or data[at] != 3:
                     break
-                size = int(data[at + 2]) << 8 | int(data[at + 3])
+                size = np.int64(data[at + 2]) << 8 | np.int64(data[at + 3])
                 if size < 7:
                     break
                 kind = data[at + 5]
                 if kind & 0xF0 in (0xD0, 0xE0):  # some clients give a wrong length outside
-                    size = max(size, 5 + int(data[at + 4]))
+                    size = max(size, 5 + np.int64(data[at + 4]))
                 stop = min(end, at + size)
                 if kind & 0xF0 == 0xE0 and side == 0:
                     _request(data, at + 11, stop, found[row])
@@ -75,7 +75,8 @@ def _is(data: Array, at: int, stop: int, text: Array) -> bool:
 
 @kernel
 def _number(data: Array, at: int) -> int:
-    return int(data[at + 3]) << 24 | int(data[at + 2]) << 16 | int(data[at + 1]) << 8 | int(data[at])
+    high = np.int64(data[at + 3]) << 24 | np.int64(data[at + 2]) << 16
+    return int(high | np.int64(data[at + 1]) << 8 | np.int64(data[at]))
 
 
 @kernel
@@ -125,7 +126,7 @@ def _conference(data: Array, at: int, stop: int, side: int, found: Array) -> Non
     place += 6 if data[place + 4] & 0x80 else 5
     while place + 4 <= stop:
         kind = int(data[place]) - 1
-        size = int(data[place + 2]) | int(data[place + 3]) << 8
+        size = int(np.int64(data[place + 2]) | np.int64(data[place + 3]) << 8)
         if size < 4:
             return
         cell = -1

@@ -86,7 +86,8 @@ def _is_version(data: Array, at: int, end: int) -> bool:
 
 @kernel
 def _number(data: Array, at: int) -> int:
-    return int(data[at]) << 24 | int(data[at + 1]) << 16 | int(data[at + 2]) << 8 | int(data[at + 3])
+    high = np.int64(data[at]) << 24 | np.int64(data[at + 1]) << 16
+    return int(high | np.int64(data[at + 2]) << 8 | np.int64(data[at + 3]))
 
 
 @kernel
@@ -223,7 +224,7 @@ def _proof(data: Array, at: Array, stop: Array, found: Array, method: int) -> in
     elif method == APPLE:
         if at[1] + 4 > stop[1]:
             return 0
-        size = int(data[at[1] + 2]) << 8 | int(data[at[1] + 3])
+        size = np.int64(data[at[1] + 2]) << 8 | np.int64(data[at[1] + 3])
         at[0], at[1] = at[0] + 128 + size, at[1] + 4 + 2 * size
     elif method == MS_LOGON:
         at[0], at[1] = at[0] + 8 + 256 + 64, at[1] + 24

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from sensors.reading.machine_words import kernel
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def _is_first(data: Array, at: int) -> bool:
 
 @kernel
 def _number(data: Array, at: int) -> int:
-    return int(data[at]) << 24 | int(data[at + 1]) << 16 | int(data[at + 2]) << 8 | int(data[at + 3])
+    high = np.int64(data[at]) << 24 | np.int64(data[at + 1]) << 16
+    return int(high | np.int64(data[at + 2]) << 8 | np.int64(data[at + 3]))
 
 
 @kernel
@@ -147,10 +150,11 @@ def _first_key(data: Array, at: int, end: int, found: Array) -> None:
             place += 4  # bits of the key
         if place + 2 > stop:
             break
-        size = ((int(data[place]) << 8 | int(data[place + 1])) + 7) // 8
-        if place + 2 + size > stop:
+        bits = np.int64(data[place]) << 8 | np.int64(data[place + 1])
+        behind = place + 2 + (int(bits) + 7) // 8
+        if behind > stop:
             break
         cell = EXPONENT if k == 2 else MODULUS
         if k >= 2:
-            found[cell], found[cell + 1] = place + 2, place + 2 + size
-        place += 2 + size
+            found[cell], found[cell + 1] = place + 2, behind
+        place = behind
