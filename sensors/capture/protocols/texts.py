@@ -31,7 +31,7 @@ def columns(data: Array, spans: Mapping[str, tuple[Array, Array]]) -> pl.DataFra
     starts = np.concatenate([np.asarray(one, np.int64) for one, _ in spans.values()])
     ends = np.concatenate([np.asarray(two, np.int64) for _, two in spans.values()])
     there = starts >= 0
-    ends = np.where(there, ends, starts)
+    ends = np.where(there, np.maximum(ends, starts), starts)
     text = np.empty(_REPLACED * int((ends - starts).sum()), np.uint8)
     places = np.empty(len(starts) + 1, np.int64)
     copy(data, starts, ends, text, places)
