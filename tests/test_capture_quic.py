@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_conversations import datagrams_of
+from slow_conversations import datagrams_of, streams_of
 
 from sensors.capture.conversations import CLIENT, SERVER
 from sensors.capture.protocols.quic import PROTOCOL, crypto, google, packets
 from sensors.capture.protocols.quic.versions import VERSIONS
+from sensors.capture.protocols.quic.zero import PROTOCOL as ZERO
 
 # RFC 9001, appendix A: the ids, the hellos, and keys of both sides (key, nonce, header key).
 CID = bytes.fromhex("8394c8f03e515708")
@@ -246,6 +247,15 @@ def test_googles_own_hello(version: str, datagram: bytes) -> None:
     assert event["capture.quic.version"] == version
     assert event["tls.client.server_name"] == "www.example.net"
     assert event["user_agent.original"] == "Example/1.0 Test"
+
+
+def test_metas_zero_over_tcp() -> None:
+    said = b"1QTV0" + len(SAID).to_bytes(4, "little") + SAID
+    given_rows = streams_of([(said, b"1QTV0"), (b"QTV0 CHLO", b"")])
+    assert ZERO.fits(given_rows).tolist() == [True, False]
+    assert ZERO.events(given_rows.only(np.array([0])))["tls.client.server_name"].to_list() == [
+        "www.example.net"
+    ]
 
 
 def test_a_client_names_itself_in_a_transport_parameter() -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from sensors.capture.conversations import OverUdp
 from sensors.capture.protocols import texts
-from sensors.capture.protocols.quic import google, packets, versions
+from sensors.capture.protocols.quic import google, packets, versions, zero
 from sensors.capture.protocols.quic.connections import CLIENT, SERVER, Connections, connections
 from sensors.capture.protocols.tls import hello
 
@@ -66,6 +66,7 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
 
 
 PROTOCOL: Final = OverUdp("quic", fits, events)
+PROTOCOLS: Final = (zero.PROTOCOL,)
 
 
 def _opened(datagrams: Datagrams, found: Array) -> pl.DataFrame:
@@ -73,7 +74,9 @@ def _opened(datagrams: Datagrams, found: Array) -> pl.DataFrame:
     made = connections(datagrams, found)
     starts, ends = made.starts[:, CLIENT], made.ends[:, CLIENT]
     table = _hellos(made).with_columns(_said(made.data, google.hellos(made.data, starts, ends)))
-    agents = texts.columns(made.data, {"~agent": _span(google.agents(made.data, starts, ends), google.AGENT)})
+    agents = texts.columns(
+        made.data, {"~agent": google.span(google.agents(made.data, starts, ends), google.AGENT)}
+    )
     first = found[made.first]
     answer = np.where((made.answer >= 0)[:, None], found[np.maximum(made.answer, 0)], 0)
     rows = first[:, packets.ROW]
@@ -144,13 +147,11 @@ def _closed(datagrams: Datagrams) -> pl.DataFrame:
 
 def _said(data: Array, found: Array) -> pl.DataFrame:
     """Server name and user agent of Google's client hellos; null where they are empty."""
-    spans = {"~name": _span(found, google.NAME), "user_agent.original": _span(found, google.AGENT)}
+    spans = {
+        "~name": google.span(found, google.NAME),
+        "user_agent.original": google.span(found, google.AGENT),
+    }
     return texts.columns(data, spans)
-
-
-def _span(found: Array, column: int) -> tuple[Array, Array]:
-    starts, ends = found[:, column], found[:, column + 1]
-    return np.where(ends > starts, starts, -1), ends
 
 
 def _versions(datagrams: Datagrams, offset: int = 1) -> Array:

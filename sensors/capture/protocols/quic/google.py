@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sensors.capture.protocols.quic.packets import number
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams
@@ -56,6 +56,12 @@ def agents(data: Array, starts: Array, ends: Array) -> Array:
     found = np.full((len(starts), WIDTH), -1, np.int64)
     parameters(data, starts, ends, found)
     return found
+
+
+def span(found: Array, column: int) -> tuple[Array, Array]:
+    """A column of what was found as starts and ends; -1 where it is empty."""
+    starts, ends = found[:, column], found[:, column + 1]
+    return np.where(ends > starts, starts, -1), ends
 
 
 @kernel
