@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from sensors.capture.container import (
     BASE,
     CAPTURED,
@@ -38,6 +36,7 @@ from sensors.capture.container import (
     WIRE,
 )
 from sensors.capture.packet import be16, be32
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,14 +47,14 @@ _MICRO = 1_000_000
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def u16(data: NDArray[np.uint8], at: int, swapped: int) -> int:
     """Two bytes at `at`, little-endian unless `swapped`."""
     found = be16(data, at)
     return found if swapped else (found >> 8) | (found & 0xFF) << 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def u32(data: NDArray[np.uint8], at: int, swapped: int) -> int:
     """Four bytes at `at`, little-endian unless `swapped`."""
     if swapped:
@@ -63,7 +62,7 @@ def u32(data: NDArray[np.uint8], at: int, swapped: int) -> int:
     return u16(data, at, 0) | (u16(data, at + 2, 0) << 16)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def block(data: NDArray[np.uint8], at: int, swapped: int) -> tuple[int, int, int]:
     """A block's type and length, and its byte order: a section's stands in its header as 0x1A2B3C4D."""
     kind = be32(data, at)
@@ -73,7 +72,7 @@ def block(data: NDArray[np.uint8], at: int, swapped: int) -> tuple[int, int, int
     return u32(data, at, swapped), u32(data, at + 4, swapped), swapped
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def believed(data: NDArray[np.uint8], at: int, swapped: int) -> bool:
     """Whether a block of a known type begins here, its length said twice alike."""
     if at + 12 > data.size:
@@ -84,7 +83,7 @@ def believed(data: NDArray[np.uint8], at: int, swapped: int) -> bool:
     return at + length <= data.size and u32(data, at + length - 4, swapped) == length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def next_block(data: NDArray[np.uint8], at: int, swapped: int) -> int:
     """Where the next block begins that can be one; -1: nowhere."""
     for place in range(at, data.size - 11):
@@ -93,7 +92,7 @@ def next_block(data: NDArray[np.uint8], at: int, swapped: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _note(
     state: NDArray[np.int64], table: NDArray[np.int64], kind: int, at: int, size: int, frame: int
 ) -> None:
@@ -104,7 +103,7 @@ def _note(
         state[NOTES] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def section(at: int, length: int, swapped: int, state: NDArray[np.int64], table: NDArray[np.int64]) -> None:
     """A section begins: its interfaces are numbered from 0, in rows of their own."""
     state[SWAPPED] = swapped
@@ -116,7 +115,7 @@ def section(at: int, length: int, swapped: int, state: NDArray[np.int64], table:
     _note(state, table, SECTION, at, length, state[PACKETS])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def other(
     data: NDArray[np.uint8],
     at: int,
@@ -136,7 +135,7 @@ def other(
         _note(state, table, kind, at, length, state[PACKETS])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _interface(
     data: NDArray[np.uint8], at: int, length: int, state: NDArray[np.int64], table: NDArray[np.int64]
 ) -> None:
@@ -164,7 +163,7 @@ def _interface(
     state[INTERFACES] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ticks(power: int) -> int:
     """Ticks a second, of if_tsresol: a power of ten, or of two."""
     if power & 0x80:
@@ -175,7 +174,7 @@ def _ticks(power: int) -> int:
     return ticks
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def packet(
     data: NDArray[np.uint8],
     at: int,
@@ -213,7 +212,7 @@ def packet(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moment(high: int, low: int, place: NDArray[np.int64]) -> int:
     """Microseconds since 1970; 0 for times that no calendar has."""
     if high >> 31:
@@ -229,7 +228,7 @@ def _moment(high: int, low: int, place: NDArray[np.int64]) -> int:
     return int(seconds * _MICRO + rest * _MICRO // ticks)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _comments(
     data: NDArray[np.uint8], option: int, end: int, state: NDArray[np.int64], table: NDArray[np.int64]
 ) -> None:

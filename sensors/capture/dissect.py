@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from sensors.capture.links import enter, peel
 from sensors.capture.packet import (
     BROKEN,
@@ -75,6 +73,7 @@ from sensors.capture.packet import (
     byte,
 )
 from sensors.capture.tunnels import inside
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +94,7 @@ __all__ = [
 _DEPTH = 8  # tunnels in one another
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def dissect(data: NDArray[np.uint8], at: int, captured: int, link: int, packet: NDArray[np.int64]) -> int:
     """Fill `packet` (its cells stand in `packet.py`) from the `captured` bytes at `at`.
 
@@ -119,7 +118,7 @@ def dissect(data: NDArray[np.uint8], at: int, captured: int, link: int, packet: 
     return BROKEN if at < 0 else upper(data, at, end, wire, packet)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def upper(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]) -> int:
     """Go on behind the header of IP, which `packet` tells: IS_IP.
 
@@ -152,7 +151,7 @@ def upper(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray
     return IS_IP
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sound(data: NDArray[np.uint8], at: int, end: int, wire: int, kind: int) -> bool:
     """Whether a header of IP inside a tunnel is one: version, lengths that fit into what holds it."""
     if kind == IPV4:
@@ -165,7 +164,7 @@ def _sound(data: NDArray[np.uint8], at: int, end: int, wire: int, kind: int) -> 
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _outer(data: NDArray[np.uint8], at: int, wire: int, packet: NDArray[np.int64]) -> None:
     """The packet told so far is the one around the next."""
     packet[OUTER_VERSION], packet[OUTER_PROTOCOL] = packet[VERSION], packet[PROTOCOL]
@@ -179,7 +178,7 @@ def _outer(data: NDArray[np.uint8], at: int, wire: int, packet: NDArray[np.int64
         packet[OUTER_PAYLOAD_WIRE] = max(0, min(wire, at + length if length else wire) - at - 8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ip4(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int, int]:
     """Where the payload begins (-1: the header is broken), and ends, captured and sent."""
     if at + 20 > end or byte(data, at) >> 4 != 4:
@@ -205,7 +204,7 @@ def _ip4(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) 
     return at + header, stop, wire
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int, int]:
     """Where the payload begins (-1: the header is broken), and ends, captured and sent."""
     if at + 40 > end or byte(data, at) >> 4 != 6:
@@ -219,7 +218,7 @@ def _ip6(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) 
     return extensions(data, at + 40, min(end, wire), wire, packet)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def extensions(
     data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]
 ) -> tuple[int, int, int]:
@@ -243,13 +242,13 @@ def extensions(
     return at, end, wire
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fragment(packet: NDArray[np.int64], at: int, end: int, wire: int, begins: int, more: int) -> None:
     packet[FRAGMENT], packet[FRAGMENT_FROM], packet[FRAGMENT_MORE] = 1, begins, more
     packet[FRAGMENT_AT], packet[FRAGMENT_END], packet[FRAGMENT_WIRE] = at, end, wire
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _transport(data: NDArray[np.uint8], at: int, end: int, wire: int, packet: NDArray[np.int64]) -> None:
     """Ports, flags and payload; a fragment that is not the first has none of them."""
     packet[SOURCE_PORT], packet[TARGET_PORT], packet[FLAGS] = 0, 0, 0

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from sensors.capture import cells, tcp
 from sensors.capture.cells import (
@@ -77,6 +76,7 @@ from sensors.capture.dissect import (
     be16,
     dissect,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +94,7 @@ _GONE: Final = 5_000_000  # after which Zeek forgets what is closed, or what nob
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def follow(
     data: NDArray[np.uint8],
     table: NDArray[np.int64],
@@ -160,7 +160,7 @@ def follow(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hash(one_high: int, one_low: int, two_high: int, two_low: int, ports: int, kind: int) -> np.int64:
     value = np.uint64(one_high)
     for part in (one_low, two_high, two_low, ports, kind):
@@ -169,7 +169,7 @@ def _hash(one_high: int, one_low: int, two_high: int, two_low: int, ports: int, 
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(0x7FFFFFFFFFFFFFFF))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _flow(
     data: NDArray[np.uint8],
     packet: NDArray[np.int64],
@@ -221,7 +221,7 @@ def _flow(
     return row, side
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _conversation(data: NDArray[np.uint8], packet: NDArray[np.int64]) -> int:
     """What tells ICMP conversations of two hosts apart: the type of the question, or type and code."""
     at = packet[TRANSPORT_AT]
@@ -238,7 +238,7 @@ def _conversation(data: NDArray[np.uint8], packet: NDArray[np.int64]) -> int:
     return int(kind << 8 | code)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_over(
     data: NDArray[np.uint8], flow: NDArray[np.int64], packet: NDArray[np.int64], moment: int
 ) -> bool:
@@ -267,7 +267,7 @@ def _is_over(
     return not turned
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _answers(packet: NDArray[np.int64]) -> bool:
     """Whether a flow's first packet is an answer, because the capture began in its middle."""
     source, target = packet[SOURCE_PORT], packet[TARGET_PORT]
@@ -281,7 +281,7 @@ def _answers(packet: NDArray[np.int64]) -> bool:
     return _serves(source) and not _serves(target)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _serves(port: int) -> bool:
     """Whether a port is listened on: the system's, and those of desktops, proxies and tunnels."""
     return (0 < port < 1024 and port not in (68, 546)) or port in (
@@ -291,7 +291,7 @@ def _serves(port: int) -> bool:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add(packet: NDArray[np.int64], moment: int, flow: NDArray[np.int64], side: int, frame: int) -> None:
     """Count a packet."""
     size = packet[PAYLOAD_WIRE]
@@ -314,7 +314,7 @@ def _add(packet: NDArray[np.int64], moment: int, flow: NDArray[np.int64], side: 
             flow[LETTERS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_kept(
     packet: NDArray[np.int64], flow: NDArray[np.int64], side: int, place: int, every: NDArray[np.bool_]
 ) -> bool:
@@ -328,7 +328,7 @@ def _is_kept(
     return bool(flow[PIECES + side] < MOST_DATAGRAMS and not flow[TOLD])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _chain(
     packet: NDArray[np.int64],
     flow: NDArray[np.int64],
@@ -355,7 +355,7 @@ def _chain(
     flow[PIECES + side] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def forget(flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, stays: NDArray[np.bool_]) -> int:
     """Keep some flows, in their order, at the front of the table; how many they are.
 

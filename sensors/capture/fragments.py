@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from sensors.capture.dissect import dissect, extensions, upper
 from sensors.capture.packet import (
@@ -42,6 +41,7 @@ from sensors.capture.packet import (
     TRANSPORT_AT,
     VERSION,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,19 +80,19 @@ def lost(slots: NDArray[np.int64]) -> tuple[int, int, int]:
     return datagrams, int(told[LOST_FRAGMENTS]) + int(still.sum()), int(told[REFUSED])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def full(slots: NDArray[np.int64]) -> bool:
     """Whether the next packet might find no room for what was put together."""
     return bool(slots[_SLOTS, _USED] + _NESTED * _ROOM > _FIRST + _WHOLE_PACKETS)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def empty(slots: NDArray[np.int64]) -> None:
     """Make room: the payloads of packets taken so far are looked at no more."""
     slots[_SLOTS, _USED] = _FIRST
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take(
     data: NDArray[np.uint8],
     at: int,
@@ -125,7 +125,7 @@ def take(
     return HELD
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gathered(
     data: NDArray[np.uint8],
     moment: int,
@@ -170,7 +170,7 @@ def _gathered(
     return where, size, whole
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slot(packet: NDArray[np.int64], moment: int, slots: NDArray[np.int64]) -> int:
     """The slot of the fragment's datagram; where there is none yet, a free one or the oldest."""
     version = int(packet[VERSION])
@@ -199,7 +199,7 @@ def _slot(packet: NDArray[np.int64], moment: int, slots: NDArray[np.int64]) -> i
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is(slot: NDArray[np.int64], kind: int, packet: NDArray[np.int64]) -> bool:
     return bool(
         slot[_KIND] == kind
@@ -211,14 +211,14 @@ def _is(slot: NDArray[np.int64], kind: int, packet: NDArray[np.int64]) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _give_up(slot: NDArray[np.int64], told: NDArray[np.int64]) -> None:
     told[LOST_DATAGRAMS] += 1
     told[LOST_FRAGMENTS] += slot[_COUNT]
     slot[_COUNT] = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(
     data: NDArray[np.uint8],
     at: int,
@@ -247,7 +247,7 @@ def _fill(
         unit = behind
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _copy(
     data: NDArray[np.uint8],
     at: int,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from sensors.capture.cells import CHAIN, PIECES, SIDE, TOLD
 from sensors.capture.conversations import HEAD
 from sensors.capture.follow import AT, FREE, MOST_PIECES, NEXT, PIECE_FRAME, PIECE_TIME, PLACE, SIZE
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ MARK_AT, MARK_FRAME, MARK_TIME, MARK_CELLS = range(4)
 ROW, SENDER, BEGIN, END, DATAGRAM_FRAME, DATAGRAM_TIME, DATAGRAM_CELLS = range(7)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def streams(
     data: NDArray[np.uint8],
     flows: NDArray[np.int64],
@@ -80,7 +80,7 @@ def streams(
     return len(rows), marked
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sorted(pieces: NDArray[np.int64], first: int, order: NDArray[np.int64]) -> int:
     """The pieces of a chain by their places, those of one place as they came; how many there are."""
     count = 0
@@ -96,7 +96,7 @@ def _sorted(pieces: NDArray[np.int64], first: int, order: NDArray[np.int64]) -> 
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def datagrams(
     data: NDArray[np.uint8],
     flows: NDArray[np.int64],
@@ -145,7 +145,7 @@ def datagrams(
     return len(rows), count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def release(
     flows: NDArray[np.int64],
     pieces: NDArray[np.int64],

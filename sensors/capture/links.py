@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from sensors.capture.packet import (
     CUT_OFF,
@@ -38,6 +37,7 @@ from sensors.capture.packet import (
     be48,
     byte,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ _OF_JUNIPER = np.array([_JUNIPER.get(link, STRANGE) for link in range(288)], np.
 _MOST_LAYERS = 32
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def enter(
     data: NDArray[np.uint8], at: int, end: int, link: int, packet: NDArray[np.int64]
 ) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def enter(
     return kind, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def peel(data: NDArray[np.uint8], at: int, end: int, kind: int, packet: NDArray[np.int64]) -> tuple[int, int]:
     """Past links inside links, tags and labels: IPV4, IPV6, OTHER or CUT_OFF, and where it begins."""
     for _ in range(_MOST_LAYERS):
@@ -106,13 +106,13 @@ def peel(data: NDArray[np.uint8], at: int, end: int, kind: int, packet: NDArray[
     return OTHER, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ethertype(found: int) -> int:
     """An EtherType; up to 1500 it is a length, and LLC follows (IEEE 802.3, 3.2.6)."""
     return found if found > 1500 else LLC
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _further(
     data: NDArray[np.uint8], at: int, end: int, kind: int, packet: NDArray[np.int64]
 ) -> tuple[int, int]:
@@ -146,7 +146,7 @@ def _further(
     return OTHER, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ppp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """PPP, its address and control bytes and the first of its protocol's there or left out."""
     if at + 4 <= end and be16(data, at) == 0xFF03:
@@ -164,7 +164,7 @@ def _ppp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return MPLS if protocol in (0x281, 0x283) else OTHER, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mpls(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Labels up to the bottom of the stack; what is below they do not say."""
     while at + 4 <= end:
@@ -183,7 +183,7 @@ def _mpls(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return CUT_OFF, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _llc(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     if at + 3 > end:
         return CUT_OFF, at
@@ -199,7 +199,7 @@ def _llc(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return _snap(data, at + 3)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _snap(data: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Organisation and type: five bytes that are there."""
     owner, kind = be16(data, at) << 8 | byte(data, at + 2), be16(data, at + 3)
@@ -210,12 +210,12 @@ def _snap(data: NDArray[np.uint8], at: int) -> tuple[int, int]:
     return OTHER, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nlpid(found: int) -> int:
     return IPV4 if found == 0xCC else IPV6 if found == 0x8E else OTHER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _frame_relay(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     while at < end and not byte(data, at) & 1:  # the address goes on while the lowest bit is 0
         at += 1
@@ -232,7 +232,7 @@ def _frame_relay(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return _nlpid(byte(data, at)), at + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _wireless(
     data: NDArray[np.uint8], at: int, end: int, padded: int, packet: NDArray[np.int64]
 ) -> tuple[int, int]:
@@ -264,7 +264,7 @@ def _wireless(
     return LLC, at + size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _juniper(data: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int, int]:
     if at + 6 > end or be16(data, at) != 0x4D47 or byte(data, at + 2) != 0x43:
         return CUT_OFF, at
@@ -275,7 +275,7 @@ def _juniper(data: NDArray[np.uint8], at: int, end: int, kind: int) -> tuple[int
     return (kind, at) if at <= end else (CUT_OFF, at)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _told(
     data: NDArray[np.uint8], at: int, end: int, kind: int, packet: NDArray[np.int64]
 ) -> tuple[int, int]:
@@ -314,12 +314,12 @@ def _told(
     return WIRELESS if link == 105 else ETHERNET if link == 1 else OTHER, at + size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _le16(data: NDArray[np.uint8], at: int) -> int:
     return byte(data, at) | (byte(data, at + 1) << 8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cooked(hardware: int, protocol: int) -> int:
     """What follows Linux' cooked headers, by ARPHRD_ and protocol."""
     if hardware in (801, 802, 803, 824):
@@ -327,7 +327,7 @@ def _cooked(hardware: int, protocol: int) -> int:
     return protocol if protocol > 1500 else LLC if protocol == 4 else OTHER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _nflog(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int]:
     """Attributes in the order of the host's bytes: 9 is the packet, 8 the sender's link address."""
     at += 4
@@ -345,7 +345,7 @@ def _nflog(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]
     return OTHER, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _radiotap(data: NDArray[np.uint8], at: int, end: int, packet: NDArray[np.int64]) -> tuple[int, int]:
     """Of its fields only the flags matter: whether the 802.11 header is padded to four bytes."""
     size = _le16(data, at + 2)

@@ -10,7 +10,7 @@ import polars as pl
 
 from sensors.capture import little, wide
 from sensors.capture.protocols import texts
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Streams

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
+
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,32 +52,32 @@ TUNNEL_NAMES: Final = {
 }  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def byte(data: NDArray[np.uint8], at: int) -> int:
     """The byte at `at`."""
     # An index that cannot be negative spares the look whether it counts from the end; signed numbers stay so.
     return int(np.int64(data[np.uint64(at)]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def be16(data: NDArray[np.uint8], at: int) -> int:
     """Two bytes at `at`, most significant first."""
     return (byte(data, at) << 8) | byte(data, at + 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def be32(data: NDArray[np.uint8], at: int) -> int:
     """Four bytes at `at`, most significant first."""
     return (be16(data, at) << 16) | be16(data, at + 2)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def be48(data: NDArray[np.uint8], at: int) -> int:
     """Six bytes at `at`, most significant first."""
     return (be32(data, at) << 16) | be16(data, at + 4)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def be64(data: NDArray[np.uint8], at: int) -> int:
     """Eight bytes at `at`, most significant first, as a signed number of the same bits."""
     high = be32(data, at)

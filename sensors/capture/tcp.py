@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from numba import njit
-
 from sensors.capture.cells import (
     ACK_AT,
     ACKED,
@@ -40,6 +38,7 @@ from sensors.capture.cells import (
     WHOLE,
     ZERO,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +52,7 @@ _MOST_LETTERS: Final = 24
 _SAW_SYN, _SAW_FIN, _SAW_RST, _SAW_DATA, _SAW_ACK, _SAW_MANY, _SAW_ODD = 1, 2, 4, 8, 16, 32, 64
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def step(
     flow: NDArray[np.int64], side: int, flags: int, base: int, ack: int, window: int, size: int, moment: int
 ) -> int:
@@ -95,13 +94,13 @@ def step(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ahead(number: int, than: int) -> int:
     """How far a sequence number is ahead of another; half of the numbers are behind."""
     return ((number - than + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _begin(flow: NDArray[np.int64], side: int, flags: int, base: int, length: int) -> None:
     """Where a side's numbers begin: with its SYN, or as if it had sent one."""
     state = flow[STATE + side]
@@ -122,7 +121,7 @@ def _begin(flow: NDArray[np.int64], side: int, flags: int, base: int, length: in
         flow[LATER_TO + side] = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _letter(flow: NDArray[np.int64], side: int, letter: int) -> None:
     count = flow[LETTERS]
     if count >= _MOST_LETTERS:
@@ -133,7 +132,7 @@ def _letter(flow: NDArray[np.int64], side: int, letter: int) -> None:
     flow[LETTERS] = count + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _once(flow: NDArray[np.int64], side: int, bit: int, letter: int) -> bool:
     """Write a letter if this is the first of its kind; whether it was not."""
     mask = bit << (8 * side)
@@ -144,7 +143,7 @@ def _once(flow: NDArray[np.int64], side: int, bit: int, letter: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(flow: NDArray[np.int64], cell: int, side: int, letter: int) -> None:
     flow[cell + side] += 1
     number = flow[cell + side]
@@ -154,7 +153,7 @@ def _count(flow: NDArray[np.int64], cell: int, side: int, letter: int) -> None:
         _letter(flow, side, letter)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _note(flow: NDArray[np.int64], side: int, flags: int, place: int, size: int) -> None:
     """The packet in the history; a SYN, FIN or RST once more if it stands at another place."""
     kinds = (1 if flags & SYN else 0) + (1 if flags & FIN else 0) + (1 if flags & RST else 0)
@@ -182,7 +181,7 @@ def _note(flow: NDArray[np.int64], side: int, flags: int, place: int, size: int)
         _once(flow, side, _SAW_ACK, 0x41)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _acknowledge(flow: NDArray[np.int64], side: int, flags: int, ack: int, moment: int) -> int:
     """What the packet acknowledges of the other side, in bytes."""
     peer = 1 - side
@@ -202,7 +201,7 @@ def _acknowledge(flow: NDArray[np.int64], side: int, flags: int, ack: int, momen
     return int(acked)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _advance(flow: NDArray[np.int64], side: int, flags: int, behind: int, size: int) -> None:
     """How far a side has come; what it has sent before is sent again."""
     more = behind - flow[SENT + side]
@@ -218,14 +217,14 @@ def _advance(flow: NDArray[np.int64], side: int, flags: int, behind: int, size: 
         _count(flow, AGAIN, side, 0x54)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _set(flow: NDArray[np.int64], side: int, state: int) -> None:
     if state != flow[STATE + side]:
         flow[PREVIOUS + side] = flow[STATE + side]
         flow[STATE + side] = state
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _move(flow: NDArray[np.int64], side: int, flags: int, size: int) -> None:
     """The states of both sides after a packet of one."""
     state, peer = flow[STATE + side], 1 - side
@@ -257,7 +256,7 @@ def _move(flow: NDArray[np.int64], side: int, flags: int, size: int) -> None:
             flow[OVER] = max(flow[LAST], 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _first(flow: NDArray[np.int64], side: int, flags: int, size: int) -> bool:
     """The first packet of a side; whether it closes it."""
     peer = 1 - side
@@ -281,7 +280,7 @@ def _first(flow: NDArray[np.int64], side: int, flags: int, size: int) -> bool:
     return flags & (FIN | RST) != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(flow: NDArray[np.int64], side: int, begin: int, end: int) -> None:
     """The bytes from `begin` to `end` were seen; one stretch behind a hole is remembered."""
     if begin <= flow[WHOLE + side]:
@@ -296,7 +295,7 @@ def _fill(flow: NDArray[np.int64], side: int, begin: int, end: int) -> None:
         flow[LATER_TO + side] = max(flow[LATER_TO + side], end)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _miss(flow: NDArray[np.int64], side: int, acked: int, flags: int) -> None:
     """A hole in what a side sent that the other has acknowledged will not be filled any more."""
     whole = flow[WHOLE + side]

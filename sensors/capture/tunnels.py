@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from sensors.capture.packet import (
     ETHERNET,
     IN_AYIYA,
@@ -42,6 +40,7 @@ from sensors.capture.packet import (
     be32,
     byte,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 _NONE = (OTHER, 0, 0, 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def inside(data: NDArray[np.uint8], at: int, end: int, wire: int, protocol: int) -> tuple[int, int, int, int]:
     """What the payload of IP holds: what follows, where, one of `TUNNEL_NAMES`, the tunnel's identifier.
 
@@ -81,7 +80,7 @@ def inside(data: NDArray[np.uint8], at: int, end: int, wire: int, protocol: int)
     return _NONE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _in_udp(
     data: NDArray[np.uint8], at: int, end: int, wire: int, source: int, target: int
 ) -> tuple[int, int, int, int]:
@@ -114,7 +113,7 @@ def _in_udp(
     return _NONE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gre(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int]:
     if at + 4 > end:
         return _NONE
@@ -146,7 +145,7 @@ def _gre(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int
     return kind if kind > 1500 else OTHER, place, IN_GRE, key
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _erspan(data: NDArray[np.uint8], at: int, end: int, kind: int, flags: int) -> tuple[int, int, int, int]:
     if kind == 0x88BE and not flags & 0x1000:  # type I has neither sequence number nor header
         return ETHERNET, at, IN_ERSPAN, 0
@@ -160,7 +159,7 @@ def _erspan(data: NDArray[np.uint8], at: int, end: int, kind: int, flags: int) -
     return (OTHER if version != 2 else LOOK if inner == 2 else ETHERNET), at, IN_ERSPAN, session
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _vxlan(data: NDArray[np.uint8], at: int, flags: int, target: int) -> tuple[int, int, int, int]:
     if not flags & 8:
         return _NONE
@@ -171,7 +170,7 @@ def _vxlan(data: NDArray[np.uint8], at: int, flags: int, target: int) -> tuple[i
     return kind, at + 8, IN_VXLAN, be32(data, at + 4) >> 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _geneve(data: NDArray[np.uint8], at: int, first: int) -> tuple[int, int, int, int]:
     kind = be16(data, at + 2)
     if first >> 6 or byte(data, at + 7) or kind <= 1500:
@@ -179,7 +178,7 @@ def _geneve(data: NDArray[np.uint8], at: int, first: int) -> tuple[int, int, int
     return kind, at + 8 + (first & 63) * 4, IN_GENEVE, be32(data, at + 4) >> 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gtp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int]:
     """Version 1, message 255: a packet of a subscriber's."""
     flags, place = byte(data, at), at + 8
@@ -200,13 +199,13 @@ def _gtp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int
     return LOOK, place, IN_GTP, be32(data, at + 4)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_teredo(data: NDArray[np.uint8], at: int, end: int) -> bool:
     """Whether IPv6 of Teredo's prefix begins here: peers talk from any port."""
     return at + 40 <= end and 0x20010000 in (be32(data, at + 8), be32(data, at + 24))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _teredo(data: NDArray[np.uint8], at: int, end: int, wire: int) -> tuple[int, int, int, int]:
     """Authentication and origin may stand before the packet."""
     if be16(data, at) == 1:
@@ -216,7 +215,7 @@ def _teredo(data: NDArray[np.uint8], at: int, end: int, wire: int) -> tuple[int,
     return _whole(data, at, end, wire)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _whole(data: NDArray[np.uint8], at: int, end: int, wire: int) -> tuple[int, int, int, int]:
     """IPv6 that fills the datagram; a bubble, which says nothing, is none."""
     if at + 40 > end or byte(data, at) >> 4 != 6:
@@ -225,7 +224,7 @@ def _whole(data: NDArray[np.uint8], at: int, end: int, wire: int) -> tuple[int, 
     return IPV6 if length and at + 40 + length == wire else OTHER, at, IN_TEREDO, 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _ayiya(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int]:
     """Forwarded IPv6: behind the epoch an identity of a power of two bytes, and a signature."""
     if byte(data, at + 2) & 15 != 1 or byte(data, at + 3) != 41:
@@ -234,7 +233,7 @@ def _ayiya(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, i
     return (IPV6, place, IN_AYIYA, 0) if place <= end else _NONE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _l2tp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int]:
     """A data message; control messages are L2TP's own."""
     flags = be16(data, at)
@@ -252,7 +251,7 @@ def _l2tp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, in
     return PPP, place, IN_L2TP, session
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _tzsp(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int, int, int]:
     kind = be16(data, at + 2)
     if be16(data, at) not in (0x0100, 0x0101) or kind not in (1, 18):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from sensors.capture.blocks import SECTION, believed, block, next_block, other, packet, section, u32
 from sensors.capture.container import (
     BACKWARDS,
@@ -38,6 +36,7 @@ from sensors.capture.container import (
     TIME,
     WIRE,
 )
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +49,7 @@ _DAY = 86_400
 _CHAIN, _LONG_CHAIN = 2, 4  # records in a row that make a place believed
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def packets(
     data: NDArray[np.uint8], state: NDArray[np.int64], table: NDArray[np.int64], out: NDArray[np.int64]
 ) -> int:
@@ -75,7 +74,7 @@ def packets(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hole(state: NDArray[np.int64], at: int, behind: int) -> None:
     """Note that bytes `at` to `behind` cannot be read."""
     state[HOLES] += 1
@@ -84,7 +83,7 @@ def _hole(state: NDArray[np.int64], at: int, behind: int) -> None:
         state[FIRST_HOLE], state[FIRST_HOLE_FRAME] = at, state[PACKETS] + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _classic(data: NDArray[np.uint8], state: NDArray[np.int64], out: NDArray[np.int64]) -> int:
     at, swapped, header = state[POSITION], state[SWAPPED], _HEADER + state[EXTRA]
     divided = 1 if state[TICKS] == _MICRO else state[TICKS] // _MICRO
@@ -125,7 +124,7 @@ def _classic(data: NDArray[np.uint8], state: NDArray[np.int64], out: NDArray[np.
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _next_record(
     data: NDArray[np.uint8], at: int, state: NDArray[np.int64], near: int, most: int, chain: int
 ) -> int:
@@ -142,7 +141,7 @@ def _next_record(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _record(data: NDArray[np.uint8], at: int, state: NDArray[np.int64], near: int, most: int) -> int:
     """The place behind a record that can be one; -1: it cannot."""
     swapped, header = state[SWAPPED], _HEADER + state[EXTRA]
@@ -158,7 +157,7 @@ def _record(data: NDArray[np.uint8], at: int, state: NDArray[np.int64], near: in
     return behind if u32(data, at + 4, swapped) < state[TICKS] else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _next_gen(
     data: NDArray[np.uint8], state: NDArray[np.int64], table: NDArray[np.int64], out: NDArray[np.int64]
 ) -> int:

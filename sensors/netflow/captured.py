@@ -13,7 +13,6 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numba import njit
 
 from sensors.capture import container
 from sensors.capture import walk as packets_of
@@ -31,6 +30,7 @@ from sensors.capture.dissect import (
     VERSION,
     dissect,
 )
+from sensors.compiled import kernel
 from sensors.netflow import walk
 from sensors.netflow.reading import Exports
 
@@ -53,7 +53,7 @@ _DAYS: Final = 172_800  # seconds that an exporter's clock may be off from the c
 PACKETS, EXPORTS, NEXT, CELLS = range(walk.STATE_CELLS, walk.STATE_CELLS + 4)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _exports(
     data: NDArray[np.uint8], packets: NDArray[np.int64], count: int, any_port: bool, state: NDArray[np.int64],
     table: NDArray[np.int64], faults: NDArray[np.int64], ends: NDArray[np.int64],
@@ -94,7 +94,7 @@ def _exports(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _timely(data: NDArray[np.uint8], at: int, moment: int) -> bool:
     version = walk.number(data, at, 2)
     seconds = walk.number(data, at + (4 if version == walk.IPFIX else 8), 4)

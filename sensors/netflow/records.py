@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from sensors.compiled import kernel
 from sensors.netflow.walk import BODY, LENGTH, number
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def decode(
     return pl.DataFrame(columns), owner, starts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _parse(
     data: NDArray[np.uint8], bodies: NDArray[np.int64], sizes: NDArray[np.int64], own: NDArray[np.int64],
     parts: NDArray[np.int64],
@@ -98,7 +98,7 @@ def _parse(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _integers(
     data: NDArray[np.uint8], at: NDArray[np.int64], size: NDArray[np.int64], out: NDArray[np.uint64]
 ) -> None:
@@ -109,7 +109,7 @@ def _integers(
         out[row] = value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _octets(
     data: NDArray[np.uint8], at: NDArray[np.int64], size: NDArray[np.int64], out: NDArray[np.uint8]
 ) -> None:

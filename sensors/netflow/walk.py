@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ V5, V6, V7, V9, IPFIX = 5, 6, 7, 9, 10
 _SENSIBLE = 900_000_000  # seconds: July 1998, before the oldest of these formats
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def number(data: NDArray[np.uint8], at: int, size: int) -> int:
     """`size` bytes at `at`, most significant first."""
     value = 0
@@ -41,12 +41,12 @@ def number(data: NDArray[np.uint8], at: int, size: int) -> int:
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _record_bytes(version: int) -> int:
     return 48 if version == V5 else 52
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def plausible(data: NDArray[np.uint8], at: int, limit: int, strict: bool) -> bool:
     """Whether an export could begin at `at`; `strict` wants a sensible time as well."""
     if at + 16 > limit:
@@ -71,14 +71,14 @@ def plausible(data: NDArray[np.uint8], at: int, limit: int, strict: bool) -> boo
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _set_fits(data: NDArray[np.uint8], at: int, templates: int, most: int) -> bool:
     kind = number(data, at, 2)
     known = kind >= 256 or kind in (templates, templates + 1)
     return known and 4 < number(data, at + 2, 2) <= most
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def stream(
     data: NDArray[np.uint8], limit: int, state: NDArray[np.int64], table: NDArray[np.int64],
     faults: NDArray[np.int64],
@@ -109,14 +109,14 @@ def stream(
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fault(at: int, what: int, state: NDArray[np.int64], faults: NDArray[np.int64]) -> None:
     if state[FAULTS] < faults.shape[0]:
         faults[state[FAULTS], 0], faults[state[FAULTS], 1] = at, what
         state[FAULTS] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def packet(
     data: NDArray[np.uint8], at: int, limit: int, framed: bool, state: NDArray[np.int64],
     table: NDArray[np.int64], faults: NDArray[np.int64],
@@ -151,7 +151,7 @@ def packet(
     return at + 24 + count * size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sets(
     data: NDArray[np.uint8], at: int, stop: int, framed: bool, templates: int,
     state: NDArray[np.int64], table: NDArray[np.int64], faults: NDArray[np.int64],

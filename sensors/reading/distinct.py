@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
-from sensors.reading.machine_words import kernel, load
+from sensors.reading.machine_words import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
 from sensors.reading.ahead import ahead
-from sensors.reading.machine_words import WIDE, count, first, kernel, line_marks
+from sensors.reading.machine_words import WIDE, count, first, line_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

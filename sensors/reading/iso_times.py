@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
-from sensors.reading.machine_words import byte, kernel, load
+from sensors.reading.machine_words import byte, load
 
 if TYPE_CHECKING:
     from sensors.reading.json_scan import Array

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sensors.compiled import kernel
 from sensors.reading import json_columns, json_shred
 from sensors.reading.json_scan import (
     CLOSE,
@@ -26,7 +27,6 @@ from sensors.reading.json_scan import (
     space,
     string_end,
 )
-from sensors.reading.machine_words import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
 from sensors.reading.json_cut import PAGE
 from sensors.reading.json_scan import CLOSE, CLOSE_LIST, COLON, COMMA, OPEN, OPEN_LIST
-from sensors.reading.machine_words import WIDE, byte, first, kernel, page_marks
+from sensors.reading.machine_words import WIDE, byte, first, page_marks
 
 if TYPE_CHECKING:
     from sensors.reading.json_scan import Array

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sensors.reading.machine_words import WIDE, first, kernel, members, string_marks
+from sensors.compiled import kernel
+from sensors.reading.machine_words import WIDE, first, members, string_marks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

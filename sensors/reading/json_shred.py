@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sensors.compiled import kernel
 from sensors.reading.json_scan import (
     CLOSE,
     COLON,
@@ -29,7 +30,7 @@ from sensors.reading.json_scan import (
     space,
     string_end,
 )
-from sensors.reading.machine_words import WIDE, colon_marks, count, kernel, load
+from sensors.reading.machine_words import WIDE, colon_marks, count, load
 
 if TYPE_CHECKING:
     from sensors.reading.json_scan import Array

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sensors.compiled import kernel
 from sensors.reading.json_scan import BACKSLASH, ESCAPED, LETTER_U, PLAIN, RAW
 from sensors.reading.json_shred import FROM, KIND, ROW, TO
-from sensors.reading.machine_words import WIDE, kernel, nul_marks
+from sensors.reading.machine_words import WIDE, nul_marks
 from sensors.reading.text_views import put
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from sensors.compiled import kernel as kernel  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +27,6 @@ _BYTES: Final = ir.VectorType(ir.IntType(8), WIDE)
 _WORD: Final = ir.IntType(64)
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
-
-
-def kernel(function: Function) -> Function:
-    """The function, compiled on first use; the compiled form is kept on disk."""
-    return cast("Function", njit(cache=True, nogil=True)(function))
 
 
 def _operation(result: Any, argument: Any, code: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:  # noqa: ANN401 - Numba's types

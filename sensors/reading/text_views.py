@@ -20,7 +20,8 @@ import numpy as np
 import polars as pl
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
-from sensors.reading.machine_words import byte, kernel, load, pointer
+from sensors.compiled import kernel
+from sensors.reading.machine_words import byte, load, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

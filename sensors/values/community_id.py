@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
-from sensors.reading.machine_words import byte, kernel
+from sensors.reading.machine_words import byte
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from numba import carray  # type: ignore[attr-defined]
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
 from sensors.reading.distinct import equal
-from sensors.reading.machine_words import kernel, pointer
+from sensors.reading.machine_words import pointer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ and keep the compiled form on disk; a small hunt pays for no compiler.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -34,9 +34,9 @@ def loop(function: Function, events: int) -> Function:
 
 @cache
 def _compiled(function: Function) -> Function:
-    from numba import njit  # noqa: PLC0415 - half a second, which few events are not worth
+    from sensors.compiled import kernel  # noqa: PLC0415 - half a second, which few events are not worth
 
-    return cast("Function", njit(cache=True, nogil=True)(function))
+    return kernel(function)
 
 
 def numbered(high: Array, low: Array, numbers: Array, first: Array) -> int:

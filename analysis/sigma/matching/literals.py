@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from analysis.sigma.fold import fold, fold_values
+from sensors.compiled import kernel
 from sensors.reading.json_columns import spans
 
 if TYPE_CHECKING:
@@ -57,24 +57,20 @@ class Kind(IntEnum):
     EQUALS = 3
 
 
-def _kernel(function: Kernel) -> Kernel:
-    return cast("Kernel", njit(cache=True, nogil=True)(function))
-
-
-@_kernel
+@kernel
 def _slot(gram: int, width: int, shift: int) -> int:
     """The place of a gram in the table of heads, 32 - `shift` bits (multiplicative hashing)."""
     mixed = np.uint64(gram) * np.uint64(2654435761) + np.uint64(width) * np.uint64(40503)
     return int((mixed & np.uint64(0xFFFFFFFF)) >> np.uint64(shift))
 
 
-@_kernel
+@kernel
 def _triple(gram: int) -> int:
     """The place of the last three bytes of a gram in the table of flags."""
     return (((gram & 0xFFFFFF) * 40503) >> 8) & 0xFFFF
 
 
-@_kernel
+@kernel
 def _built(  # noqa: PLR0913, PLR0917 - the tables come as arguments: jitted code has no objects
     data: Array, starts: Array, lengths: Array, counts: Array, heads: Array, nexts: Array, flags: Array,
     anchors: Array, shift: int,
@@ -110,7 +106,7 @@ def _built(  # noqa: PLR0913, PLR0917 - the tables come as arguments: jitted cod
                 flags[_PAIRS + before * 256 + best] |= bit
 
 
-@_kernel
+@kernel
 def _scanned(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one pass; a call for each step would cost more than the step
     data: Array, starts: Array, ends: Array, first: int, lower: Array,
     texts: Array, begins: Array, lengths: Array, kinds: Array,
@@ -160,7 +156,7 @@ def _scanned(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one pass; a call for ea
     return count, starts.shape[0]
 
 
-@_kernel
+@kernel
 def sorted_by(codes: Array, offsets: Array) -> Array:
     """Positions in order of their code, those of one code in order; `offsets` says where each code's begin.
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +36,6 @@ _FEWEST: Final = 64  # places of a table at first
 # The bits that letters beyond ASCII have, in eight bytes of a text and in four behind a length.
 _HIGH: Final = np.uint64(0x8080808080808080)
 _HIGH_HALF: Final = np.uint64(0x8080808000000000)
-
-
-def _kernel(function: Kernel) -> Kernel:
-    return cast("Kernel", njit(cache=True, nogil=True)(function))
 
 
 def _loads(bits: int, kind: Any) -> Kernel:  # noqa: ANN401 - types of Numba
@@ -84,8 +82,8 @@ def _finding_lowest(_context: Any, _word: Any) -> Any:  # noqa: ANN401 - types o
 _lowest: Final = cast("Kernel", intrinsic(_finding_lowest))
 
 
-@_kernel
-def _hashed(address: int, length: int, secret: Array) -> Any:  # noqa: ANN401 - a word
+@kernel
+def _hashed(address: np.int64 | int, length: np.int64 | int, secret: Array) -> Any:  # noqa: ANN401 - a word
     """A hash of a text of eight bytes or more."""
     mixed: Any = secret[0] ^ np.uint64(length)
     for at in range(0, length - 8, 8):
@@ -93,8 +91,8 @@ def _hashed(address: int, length: int, secret: Array) -> Any:  # noqa: ANN401 - 
     return _mixed(mixed ^ _word(address + length - 8), secret[1])
 
 
-@_kernel
-def _same(one: int, other: int, length: int) -> bool:
+@kernel
+def _same(one: np.int64 | int, other: np.int64 | int, length: np.int64 | int) -> bool:
     """Whether two texts of the same length, eight bytes or more, are equal."""
     for at in range(0, length - 8, 8):
         if _word(one + at) != _word(other + at):
@@ -102,7 +100,7 @@ def _same(one: int, other: int, length: int) -> bool:
     return bool(_word(one + length - 8) == _word(other + length - 8))
 
 
-@_kernel
+@kernel
 def _wider(array: Array, size: int) -> Array:
     """An array with room for `size`."""
     wider = np.empty(size, array.dtype)
@@ -110,7 +108,7 @@ def _wider(array: Array, size: int) -> Array:
     return wider
 
 
-@_kernel
+@kernel
 def _rehashed(told: Array, secret: Array) -> Array:
     """The table of views, four times as large."""
     size = 4 * told.shape[0]
@@ -125,7 +123,7 @@ def _rehashed(told: Array, secret: Array) -> Array:
     return wider
 
 
-@_kernel
+@kernel
 def _resettled(hashes: Array, lengths: Array, count: int, size: int) -> Array:
     """The table of long texts, of `size` places."""
     slots = np.full(size, _NOBODY, np.uint32)
@@ -138,7 +136,7 @@ def _resettled(hashes: Array, lengths: Array, count: int, size: int) -> Array:
     return slots
 
 
-@_kernel
+@kernel
 def _there(valid: int, bit: int, left: int) -> Any:  # noqa: ANN401 - a word
     """Which of the next rows, 64 at most, have a text: a bit each."""
     if valid == 0:
@@ -154,7 +152,7 @@ def _there(valid: int, bit: int, left: int) -> Any:  # noqa: ANN401 - a word
     return word if left == _WORD else word & ((np.uint64(1) << np.uint64(left)) - np.uint64(1))
 
 
-@_kernel
+@kernel
 def numbered(chunks: Array, sparse: bool, rows: bool, least: int, secret: Array) -> tuple[Array, ...]:  # noqa: FBT001 - by position
     """For each text its number, and its row; of each distinct one its row, and all of them in one.
 
@@ -191,7 +189,7 @@ def numbered(chunks: Array, sparse: bool, rows: bool, least: int, secret: Array)
     )
 
 
-@_kernel
+@kernel
 def _went_on(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass; a call for each step would cost more than the step
     chunks: Array, secret: Array, least: int, codes: Array, owners: Array, told: Array, slots: Array,
     hashes: Array, first: Array, addresses: Array, lengths: Array, so_far: Array,
@@ -283,7 +281,7 @@ def _went_on(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass; a ca
     so_far[_VIEWS], so_far[_COUNT], so_far[_LONG] = views, count, long
 
 
-@_kernel
+@kernel
 def _together(addresses: Array, lengths: Array) -> tuple[Array, Array, Array]:
     """The bytes of texts, and where each begins and ends."""
     ends = np.cumsum(lengths)
@@ -295,7 +293,7 @@ def _together(addresses: Array, lengths: Array) -> tuple[Array, Array, Array]:
     return data, ends - lengths, ends
 
 
-@_kernel
+@kernel
 def beyond_ascii(data: Array, starts: Array, ends: Array) -> Array:
     """Which texts have a letter beyond ASCII."""
     beyond = np.zeros(starts.shape[0], np.bool_)

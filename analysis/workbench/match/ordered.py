@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numba import njit
+
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
     Kernel: TypeAlias = Callable[..., Any]
 
 
-def _kernel(function: Kernel) -> Kernel:
-    return cast("Kernel", njit(cache=True, nogil=True)(function))
-
-
-@_kernel
+@kernel
 def by_column(rows: Array, columns: Array, width: int) -> tuple[Array, Array]:
     """Numbers of the leaves in order of column, then row, and where each of the `width` columns begins.
 

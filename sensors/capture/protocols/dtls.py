@@ -14,7 +14,7 @@ import polars as pl
 
 from sensors.capture.conversations import OverUdp
 from sensors.capture.protocols.tls import certificates, hello, names
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams

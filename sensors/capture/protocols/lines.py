@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from sensors.capture.protocols import texts
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Streams

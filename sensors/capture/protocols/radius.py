@@ -13,7 +13,7 @@ import polars as pl
 from sensors.capture.conversations import OverUdp
 from sensors.capture.protocols import texts
 from sensors.capture.protocols.addresses import addresses, short
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 from sensors.values import ecs
 
 if TYPE_CHECKING:

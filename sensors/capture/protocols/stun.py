@@ -17,7 +17,7 @@ import polars as pl
 
 from sensors.capture.conversations import CLIENT, SERVER, OverTcp, OverUdp
 from sensors.capture.protocols import dtls, texts
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams, Streams

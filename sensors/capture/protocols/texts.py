@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
-from sensors.reading.machine_words import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

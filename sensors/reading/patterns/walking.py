@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
-from sensors.reading.machine_words import WIDE, byte, kernel, line_marks, pointer
+from sensors.reading.machine_words import WIDE, byte, line_marks, pointer
 from sensors.reading.patterns.automaton import NEW, NOW, SLOTS, UNSET
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from sensors.capture.packet import be16
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array
@@ -27,14 +27,16 @@ _RELAY_MESSAGE = 9
 _DEEPEST = 32  # relays (RFC 8415, 7.6: HOP_COUNT_LIMIT is 8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _wider(found: Array) -> Array:
     wider = np.zeros((2 * len(found), COLUMNS), np.int64)
-    wider[: len(found)] = found
+    for row in range(len(found)):  # an assignment to a slice takes Numba seconds to compile
+        for column in range(COLUMNS):
+            wider[row, column] = found[row, column]
     return wider
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def of_v4(data: Array, starts: Array, ends: Array) -> Array:
     """Row, code, start and end of each option, those in the fields `file` and `sname` too; Int64."""
     found = np.zeros((16 * len(starts) + 16, COLUMNS), np.int64)
@@ -77,7 +79,7 @@ def of_v4(data: Array, starts: Array, ends: Array) -> Array:
     return found[:count]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def of_v6(data: Array, starts: Array, ends: Array) -> tuple[Array, Array]:
     """Row, code, start and end of each option, whatever it is in; and which rows are well formed.
 

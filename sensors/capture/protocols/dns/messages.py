@@ -4,19 +4,19 @@ The same form serves mDNS, LLMNR and the NetBIOS name service. What a message sa
 contradicts itself, or is cut off, is kept.
 """
 
-# ruff: noqa: PLR2004, FBT003, PLR0913, PLR0917, C901 - compiled: numbers are the format's own, tables come as arguments
+# ruff: noqa: PLR2004, PLR0913, PLR0917, C901 - compiled: numbers are the format's own, tables come as arguments
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from sensors.capture.packet import be16
 from sensors.capture.protocols.dns.names import MOST, put_name
-from sensors.capture.protocols.dns.printable import put, put_hex, put_ipv4, put_ipv6, put_number
+from sensors.capture.protocols.dns.printable import HEX, IPV4, IPV6, TEXT, put_as, put_number
 from sensors.capture.protocols.dns.record_data import put_record
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.protocols.dns.printable import Array
@@ -39,7 +39,7 @@ _ROOM = 4 * MOST
 _MEMO = 64
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def read(data: Array, starts: Array, ends: Array, layouts: Array) -> tuple[Array, Array, Array]:
     """Read the messages from `starts` to `ends`.
 
@@ -55,7 +55,7 @@ def read(data: Array, starts: Array, ends: Array, layouts: Array) -> tuple[Array
     messages = np.zeros((len(starts), COLUMNS), np.int64)
     records = np.zeros((4 * len(starts) + 16, RECORD_COLUMNS), np.int64)
     text = np.empty(64 * len(starts) + 2 * _ROOM, np.uint8)
-    memo = np.full((_MEMO, 4), -1, np.int64)
+    memo = np.zeros((_MEMO, 4), np.int64)
     count, used = 0, 0
     for row in range(len(starts)):
         start, end = starts[row], ends[row]
@@ -71,15 +71,10 @@ def read(data: Array, starts: Array, ends: Array, layouts: Array) -> tuple[Array
         for section in range(4):
             for _ in range(message[QUESTIONS + section]):
                 if count == len(records):
-                    wider = np.zeros((2 * count, RECORD_COLUMNS), np.int64)
-                    wider[:count] = records
-                    records = wider
+                    records = _longer(records)
                 need = used + _ROOM + 4 * (end - place)
                 if need > len(text):
-                    longer = np.empty(2 * need, np.uint8)
-                    longer[:used] = text[:used]
-                    text = longer
-                records[count] = 0
+                    text = _roomier(text, used, 2 * need)
                 records[count, MESSAGE], records[count, SECTION] = row, section
                 after, used = _record(
                     data, start, end, place, records[count], message, layouts, text, used, memo
@@ -99,7 +94,7 @@ def read(data: Array, starts: Array, ends: Array, layouts: Array) -> tuple[Array
     return messages, records[:count], text[:used]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _record(
     data: Array, start: int, end: int, at: int, record: Array, message: Array, layouts: Array,
     text: Array, used: int, memo: Array,
@@ -112,6 +107,8 @@ def _record(
         return -1, used
     record[TYPE], record[CLASS] = be16(data, place), be16(data, place + 2)
     if record[SECTION] == 0:
+        for cell in (TTL, DATA, DATA_END, MAIN, MAIN_END, AT, STOP):
+            record[cell] = 0
         return place + 4, used
     if place + 10 > end:
         return -1, used
@@ -124,7 +121,7 @@ def _record(
     if record[TYPE] == _OPT and record[SECTION] == 3:
         message[EDNS], message[EDNS_SIZE], message[EDNS_FLAGS] = 1, record[CLASS], record[TTL]
         return stop, _options(data, at, stop, message, text, used)
-    record[DATA] = used
+    record[DATA], record[MAIN], record[MAIN_END] = used, used, used
     if stop > at:
         layout = layouts[min(record[TYPE], len(layouts) - 1)]
         used, record[MAIN], record[MAIN_END] = put_record(data, start, end, at, stop, layout, text, used)
@@ -132,7 +129,7 @@ def _record(
     return stop, used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _owner(
     data: Array, start: int, end: int, at: int, row: int, text: Array, used: int, memo: Array
 ) -> tuple[int, int, int, int]:
@@ -143,44 +140,37 @@ def _owner(
     is_pointer = at + 2 <= end and data[at] >= 0xC0
     target = start + (be16(data, at) & 0x3FFF) if is_pointer else at
     known = memo[target % _MEMO]
-    if is_pointer and known[0] == row and known[1] == target:
+    if is_pointer and known[0] == row + 1 and known[1] == target:
         return at + 2, known[2], known[3], used
     place, length = put_name(data, start, end, at, text, used)
     if place >= 0:
-        known[0], known[1], known[2], known[3] = row, target, used, length
+        known[0], known[1], known[2], known[3] = row + 1, target, used, length
     return place, used, length, length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _options(data: Array, at: int, stop: int, message: Array, text: Array, used: int) -> int:
     """The options of EDNS that say where a question came from or what became of it; the text's length."""
     while at + 4 <= stop and at + 4 + be16(data, at + 2) <= stop:
         kind, begin = be16(data, at), at + 4
         at = begin + be16(data, at + 2)
+        source, first, last, form, cell = data, begin, at, HEX, SERVER
         if kind == _SUBNET and at - begin >= 4:
-            message[SUBNET] = used
-            used = _subnet(data, begin, at, text, used)
-            message[SUBNET_END] = used
+            # As many bytes of the address as its prefix needs (RFC 7871, 6).
+            form, size = (IPV4, 4) if be16(data, begin) == 1 else (IPV6, 16)
+            if at - begin - 4 > size or data[begin + 2] > 8 * size:
+                continue
+            source, first, last, cell = np.zeros(16, np.uint8), 0, size, SUBNET
+            for index in range(at - begin - 4):
+                source[index] = data[begin + 4 + index]
         elif kind == _ERROR and at - begin >= 2 and message[ERROR] == 0:
-            message[ERROR], message[ERROR_TEXT] = 1 + be16(data, begin), used
-            used = put(text, used, data, begin + 2, at, False)
-            message[ERROR_END] = used
-        elif kind == _SERVER:
-            message[SERVER] = used
-            used = put_hex(text, used, data, begin, at)
-            message[SERVER_END] = used
+            message[ERROR], first, form, cell = 1 + be16(data, begin), begin + 2, TEXT, ERROR_TEXT
+        elif kind != _SERVER:
+            continue
+        message[cell] = used
+        used = put_as(text, used, source, first, last, form)
+        if cell == SUBNET:
+            text[used] = 0x2F
+            used = put_number(text, used + 1, int(data[begin + 2]))
+        message[cell + 1] = used
     return used
-
-
-@njit(cache=True, nogil=True)
-def _subnet(data: Array, begin: int, at: int, text: Array, used: int) -> int:
-    """Append the network that a question came from (RFC 7871, 6): as many bytes as its prefix needs."""
-    family, prefix, given = be16(data, begin), int(data[begin + 2]), at - begin - 4
-    size = 4 if family == 1 else 16
-    if family not in (1, 2) or given > size or prefix > 8 * size:
-        return used
-    address = np.zeros(16, np.uint8)
-    address[:given] = data[begin + 4 : at]
-    used = put_ipv4(text, used, address, 0) if size == 4 else put_ipv6(text, used, address, 0)
-    text[used] = 0x2F
-    return put_number(text, used + 1, prefix)

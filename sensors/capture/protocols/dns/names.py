@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numba import njit
-
 from sensors.capture.packet import be16
 from sensors.capture.protocols.dns.printable import put
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.protocols.dns.printable import Array
@@ -21,7 +20,7 @@ _POINTER = 0xC0
 _DOT = 0x2E
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_name(data: Array, start: int, end: int, at: int, text: Array, used: int) -> tuple[int, int]:
     """Append the name at `at` of the message from `start` to `end`; without a dot at its end.
 

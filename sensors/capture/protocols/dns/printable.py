@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from sensors.compiled import kernel
 from sensors.reading import text_views
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LONGEST = 4  # bytes of text that one byte can need
-TEXT, HEX, NAME, BYTES, WORDS, IPV4, IPV6 = range(7)  # forms
-_SIZES = (0, 0, 0, 1, 2, 4, 16)  # bytes of an item of each
-_BACKSLASH, _DOT, _COMMA = 0x5C, 0x2E, 0x2C
+TEXT, HEX, NAME, STRINGS, LINES, BYTES, WORDS, LONGS, IPV4, IPV6 = range(10)  # forms
+_SIZES = (0, 0, 0, 0, 0, 1, 2, 4, 4, 16)  # bytes of an item of each
+_BACKSLASH, _DOT, _COMMA, _LINE = 0x5C, 0x2E, 0x2C, 0x0A
+_FULL = 255  # a string of this length goes on in the next one
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _character(data: Array, at: int, end: int) -> int:
     """How many bytes the character at `at` has (RFC 3629); 0 if it is none, or one that controls."""
     lead = int(data[at])
@@ -48,7 +49,7 @@ def _character(data: Array, at: int, end: int) -> int:
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put(text: Array, used: int, data: Array, at: int, end: int, is_label: bool) -> int:
     """Append bytes; the new length. In a label of a domain name a dot stands behind a backslash."""
     while at < end:
@@ -68,7 +69,7 @@ def put(text: Array, used: int, data: Array, at: int, end: int, is_label: bool) 
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_number(text: Array, used: int, number: int) -> int:
     """Append a number that is not negative, decimal."""
     size, rest = 1, number // 10
@@ -80,7 +81,7 @@ def put_number(text: Array, used: int, number: int) -> int:
     return used + size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_hex(text: Array, used: int, data: Array, at: int, end: int) -> int:
     """Append bytes, two digits each."""
     for place in range(at, end):
@@ -91,7 +92,7 @@ def put_hex(text: Array, used: int, data: Array, at: int, end: int) -> int:
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_ipv4(text: Array, used: int, data: Array, at: int) -> int:
     """Append the address at `at`."""
     for index in range(4):
@@ -102,7 +103,7 @@ def put_ipv4(text: Array, used: int, data: Array, at: int) -> int:
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_ipv6(text: Array, used: int, data: Array, at: int) -> int:
     """Append the address at `at`, as RFC 5952 wants it."""
     best, longest, run = -1, 1, 0  # one group of zeros alone is written
@@ -131,26 +132,25 @@ def put_ipv6(text: Array, used: int, data: Array, at: int) -> int:
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_as(text: Array, used: int, data: Array, at: int, end: int, form: int) -> int:
     """Append bytes in one of the forms below; the new length."""
     if form == TEXT:
         return put(text, used, data, at, end, False)
     if form == HEX:
         return put_hex(text, used, data, at, end)
-    first, size = used, _SIZES[form]
+    first, size, before = used, _SIZES[form], 0
     while at < end:
-        if form == NAME:
+        if form <= LINES:
             size = 1 + int(data[at])
-            if size == 1:
-                break
-        if at + size > end:
+        if at + size > end or (form == NAME and size == 1):
             break
-        if used > first:
-            text[used] = _DOT if form == NAME else _COMMA
+        goes_on = form == LINES and (before > _FULL or size == 1)
+        if used > first and not goes_on:
+            text[used] = _DOT if form == NAME else _LINE if form == LINES else _COMMA
             used += 1
-        if form == NAME:
-            used = put(text, used, data, at + 1, at + size, True)
+        if form <= LINES:
+            used = put(text, used, data, at + 1, at + size, form == NAME)
         elif form == IPV4:
             used = put_ipv4(text, used, data, at)
         elif form == IPV6:
@@ -160,11 +160,11 @@ def put_as(text: Array, used: int, data: Array, at: int, end: int, form: int) ->
             for index in range(size):
                 value = (value << 8) | int(data[at + index])
             used = put_number(text, used, value)
-        at += size
+        at, before = at + size, size if size > 1 else before
     return used
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put_all(data: Array, starts: Array, ends: Array, form: int, text: Array, places: Array) -> None:
     used = 0
     for row in range(len(starts)):
@@ -180,8 +180,10 @@ def shown(data: Array, starts: Array, ends: Array, form: int = TEXT) -> pl.Serie
         data: bytes, UInt8.
         starts: where each begins; below 0 where there is none.
         ends: the place behind it.
-        form: `TEXT`; `HEX`; `NAME`, labels with their lengths; `BYTES`, `WORDS`, `IPV4`, `IPV6`, as many
-            numbers (of one byte, of two) or addresses as there are, with commas.
+        form: `TEXT`; `HEX`; `NAME`, labels with their lengths; `STRINGS`, the same with commas; `LINES`, with
+            ends of lines, but none where a string had to be cut for its length alone; `BYTES`, `WORDS`,
+            `LONGS`, `IPV4`, `IPV6`, as many numbers (of one, two, four bytes) or addresses as there are, with
+            commas.
 
     Returns:
         Null for what is not there, or empty.

@@ -10,7 +10,7 @@ import numpy as np
 
 from sensors.capture.protocols.http.layout import BODY, BYTES, CODING, LENGTH, TITLE
 from sensors.capture.protocols.http.start_lines import line_at
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array

@@ -27,7 +27,7 @@ from sensors.capture.protocols.http.layout import (
     VERSION,
 )
 from sensors.capture.protocols.http.start_lines import behind_blank, line_at, request_line, status_line
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from sensors.capture.conversations import CLIENT, SERVER, OverTcp, OverUdp
 from sensors.capture.protocols import fields, texts
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams, Streams
@@ -142,7 +142,7 @@ def events_tcp(streams: Streams) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _varint(data: Array, place: int, end: int) -> tuple[int, int]:
     """A number, and the place behind it: -1 where there is none below 2^35, or it began at -1."""
     value = 0
@@ -155,7 +155,7 @@ def _varint(data: Array, place: int, end: int) -> tuple[int, int]:
     return value, -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def members(data: Array, starts: Array, ends: Array, spans: Array) -> None:
     """A union's member: its number into `spans[0]`, its fields' places; -1 where it is not whole."""
     for row in range(len(starts)):
@@ -166,7 +166,7 @@ def members(data: Array, starts: Array, ends: Array, spans: Array) -> None:
             spans[0, 0, row] = tag >> 3
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fields(data: Array, place: int, end: int, spans: Array, row: int) -> bool:
     """Where the fields of a member are; whether they fill it."""
     for _ in range(64):

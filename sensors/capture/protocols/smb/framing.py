@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from sensors.capture.conversations import CLIENT, SERVER
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Streams

@@ -13,7 +13,7 @@ import polars as pl
 
 from sensors.capture.conversations import CLIENT, SERVER, OverTcp
 from sensors.capture.protocols import texts
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

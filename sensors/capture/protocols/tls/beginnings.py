@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sensors.capture.protocols.tls.texts import one, two
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Streams
@@ -27,7 +27,7 @@ BEFORE: Final = 3  # what was spoken before: 1 + its number in `SPOKEN`
 IS_V2: Final = 4  # the client hello has the form of SSL 2.0
 WIDTH: Final = 5
 
-_SEARCHED: Final = 4096  # bytes of plain text, at most
+_SEARCHED: Final = 1 << 14  # bytes of plain text, at most
 _LONGEST: Final = 0x4900  # of a record: 2 ** 14 + 2048, and some
 _SERVED: Final = 1
 _ASKED: Final = 0

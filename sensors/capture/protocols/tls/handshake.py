@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors.capture.protocols.tls import certificates, hello, names, records
+from sensors.capture.protocols.tls import hello, names, records
 from sensors.reading import text_views
 
 if TYPE_CHECKING:
@@ -43,14 +43,12 @@ def columns(data: Array, found: Array, chains: Array) -> pl.DataFrame:
                     for name, column in _NUMBERS.items()
                 }
             ),
-            *(_certificates(data, chains, number, len(found)) for number in range(len(_ROLES))),
+            *(_certificates(data, chains, role, len(found)) for role in np.unique(chains[:, 1]).tolist()),
         ],
         how="horizontal",
     )
     return frame.with_columns(_curve(), *_alerts(), _resumed(), _established()).select(
-        (pl.col("~client") | pl.col("~server") | pl.col("tls.server.hash.sha1").is_not_null()).alias(
-            "~spoken"
-        ),
+        (pl.col("~client") | pl.col("~server")).alias("~spoken"),
         pl.exclude(r"^~.*$"),
         _outcome(),
     )
@@ -125,6 +123,8 @@ def _outcome() -> pl.Expr:
 
 def _certificates(data: Array, chains: Array, role: int, height: int) -> pl.DataFrame:
     """Facts of the first certificate of a side, and the hashes of all of them, for each row."""
+    from sensors.capture.protocols.tls import certificates  # noqa: PLC0415 - most captures of today show none
+
     mine = chains[chains[:, 1] == role]
     bytes_of = text_views.over(data, mine[:, 2].copy(), mine[:, 3].copy()).cast(pl.Binary)
     shown = pl.DataFrame({"~row": mine[:, 0], "~der": bytes_of})

@@ -23,7 +23,7 @@ from sensors.capture.protocols.tls.texts import (
     two,
     types,
 )
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array

@@ -9,7 +9,7 @@ import numpy as np
 
 from sensors.capture.protocols.tls.beginnings import CLIENT_AT, SERVER_AT, TURNED
 from sensors.capture.protocols.tls.texts import one, two
-from sensors.reading.machine_words import kernel
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Streams

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from sensors.capture.conversations import CLIENT, SERVER, OverTcp, OverUdp
 from sensors.capture.protocols import fields, texts
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams, Streams
@@ -202,13 +202,13 @@ def _offered(old: Array, rows: Array, kinds: Array, values: Array) -> pl.DataFra
     return told.with_columns(pl.when(pl.col(name).list.len() > 0).then(name) for name in told.columns[1:])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _short(data: Array, place: int) -> int:
     """The number of two bytes at a place."""
     return np.int64(data[place]) << 8 | np.int64(data[place + 1])  # type: ignore[return-value]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def walk(data: Array, at: Array, ends: Array, found: Array) -> int:
     """Payloads in the clear, columns of `found`: row, type, where its body begins and ends; rows ascend."""
     kept = 0
@@ -229,7 +229,7 @@ def walk(data: Array, at: Array, ends: Array, found: Array) -> int:
     return kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def offers(data: Array, payloads: Array, old: Array, found: Array) -> int:
     """What associations offer, columns of `found`: row, what is chosen, the choice's number."""
     kept = 0
@@ -250,7 +250,7 @@ def offers(data: Array, payloads: Array, old: Array, found: Array) -> int:
     return kept
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _transforms(data: Array, place: int, end: int, old: int, row: int, found: Array, kept: int) -> int:
     """The transforms of one proposal; in version 1 it is their attributes that matter."""
     for _ in range(CHOICES):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from sensors.capture.conversations import OverUdp
 from sensors.capture.protocols import fields, texts
+from sensors.compiled import kernel
 
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array, Datagrams
@@ -80,7 +80,7 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
     return told.hstack(texts.columns(data, names))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def walk(data: Array, starts: Array, ends: Array, wanted: Array, spans: Array) -> None:
     """Where the values of the wanted attributes begin and end; hidden ones are left out."""
     for row in range(len(starts)):
