@@ -320,7 +320,8 @@ def test_broken_conversations_do_no_harm_to_others(draw: st.DataObject) -> None:
         del side[draw.draw(st.integers(0, len(side))) :]
     (alone,) = read(known)
     rows = read((bytes(sides[0]), bytes(sides[1])), known)
-    assert {**rows[-1], "row": 0} == alone
+    ours = {key: value for key, value in rows[-1].items() if value is not None}
+    assert {**ours, "row": 0} == {key: value for key, value in alone.items() if value is not None}
 
 
 def test_nothing_outside_of_a_stream_is_read() -> None:
