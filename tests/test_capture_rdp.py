@@ -172,12 +172,13 @@ def test_keyboards(layout: int, name: str) -> None:
     assert names.keyboards(pl.Series([layout, None])).to_list() == [name, None]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(broken(STANDARD))
 def test_broken(damaged: tuple[bytes, bytes]) -> None:
     bears(PROTOCOL, STANDARD, damaged)
 
 
+@settings(deadline=None)
 @given(broken(STANDARD))
 def test_bounds(damaged: tuple[bytes, bytes]) -> None:
     streams = streams_of([damaged])
@@ -226,7 +227,7 @@ def test_udp_of_others() -> None:
     assert not udp((0, 0, b"\xff" * 1232), (0, 0, SYN), (0, 0, b""), (1, 0, bytes(1232)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 1), st.integers(0, 1), broken((SYN.ljust(1232, b"\0"), DATA))), max_size=4

@@ -39,7 +39,7 @@ def test_texts() -> None:
 
 
 @pytest.mark.parametrize("name", SAID)
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_broken(name: str, data: st.DataObject) -> None:
     bears(TCP[name], SAID[name], data.draw(broken(SAID[name])))

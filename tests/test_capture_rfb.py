@@ -134,12 +134,13 @@ def test_what_is_no_rfb() -> None:
     assert not events(PROTOCOL, (b"RFB is a protocol\n", b"RFB 3.8\n"), (b"", b"RFB 003.008"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(broken(WHOLE))
 def test_broken(damaged: tuple[bytes, bytes]) -> None:
     bears(PROTOCOL, WHOLE, damaged)
 
 
+@settings(deadline=None)
 @given(broken(WHOLE))
 def test_bounds(damaged: tuple[bytes, bytes]) -> None:
     streams = streams_of([damaged])

@@ -126,12 +126,13 @@ def test_what_is_no_ssh() -> None:
     assert not events(PROTOCOL, (b"SSH-2.0-cut", b""))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(broken((CLIENT, SERVER)))
 def test_broken(damaged: tuple[bytes, bytes]) -> None:
     bears(PROTOCOL, (CLIENT, SERVER), damaged)
 
 
+@settings(deadline=None)
 @given(broken((CLIENT, SERVER)), st.booleans())
 def test_bounds(damaged: tuple[bytes, bytes], first: bool) -> None:  # noqa: FBT001 - drawn
     old = tuple(each.replace(b"SSH-2.0", b"SSH-1.5") if first else each for each in damaged)

@@ -98,12 +98,13 @@ def test_what_is_not_berkeley() -> None:
     assert not events(RSH, (b"1022\0ann\0root\0uname -a\0", b"\0"), port=80)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(broken(WHOLE))
 def test_broken(damaged: tuple[bytes, bytes]) -> None:
     bears(TELNET, WHOLE, damaged, port=23)
 
 
+@settings(deadline=None)
 @given(broken(WHOLE))
 def test_bounds(damaged: tuple[bytes, bytes]) -> None:
     streams = streams_of([damaged])
