@@ -107,6 +107,18 @@ def test_a_bind_of_ldap(result: int, outcome: str) -> None:
     assert found["user.domain"].to_list() == [None]
 
 
+@pytest.mark.parametrize(("kind", "outcome"), [(2, "success"), (3, "failure")])
+def test_a_login_of_dce_rpc(kind: int, outcome: str) -> None:
+    def packet(kind: int, body: bytes) -> bytes:
+        return struct.pack("<BBBBIHHI", 5, 0, kind, 3, 0x10, 16 + len(body), 0, 1) + body
+
+    asked = packet(11, bytes(60)) + packet(16, bytes(12) + authenticate("bob", "CORP", "LT"))
+    answered = packet(12, bytes(40) + challenge()) + packet(kind, bytes(8) + struct.pack("<II", 5, 0))
+    found = ntlm.PROTOCOL.events(streams_of([(asked, answered)]))
+    assert found["event.outcome"].to_list() == [outcome]
+    assert found["capture.ntlm.within"].to_list() == ["dce_rpc"]
+
+
 def test_names_in_one_byte_a_letter() -> None:
     found = ntlm.PROTOCOL.events(streams_of([(authenticate("d\xe9an", "CORP", "LT", "latin-1"), b"")]))
     assert found["user.name"].to_list() == ["d\ufffdan"]

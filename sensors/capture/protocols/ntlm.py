@@ -1,6 +1,6 @@
 """NTLM (MS-NLMP) in SMB, HTTP, LDAP, DCE-RPC, TDS, mail: who logs in from which computer to which server.
 
-Whether it succeeded is what the protocol around it says, where that is SMB, HTTP or LDAP.
+Whether it succeeded is what the protocol around it says, where that is SMB, HTTP, LDAP or DCE-RPC.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors.capture import der, ntlmssp
+from sensors.capture import der, little, ntlmssp
 from sensors.capture.conversations import SERVER, OverTcp, Streams
+from sensors.capture.protocols import dce_rpc
+from sensors.capture.protocols.dce_rpc import packets
 from sensors.capture.protocols.smb import codes, framing, sessions
 
 if TYPE_CHECKING:
@@ -49,9 +51,10 @@ def _events(streams: Streams) -> pl.DataFrame:
 
 
 def _answered(challenges: pl.DataFrame, streams: Streams) -> pl.DataFrame:
-    """Challenges with `code` and `application` of what the server said next, where that is HTTP or LDAP."""
+    """Challenges with `code` and `application` of what the server said next."""
     starts = streams.starts[:, SERVER]
-    parts = [_none(), *(part for part in (_http(streams), _ldap(streams, starts)) if part.height)]
+    said = _http(streams), _ldap(streams, starts), _rpc(streams)
+    parts = [_none(), *(part for part in said if part.height)]
     place = pl.col("row") * (1 << 20) + pl.col("at")
     results = pl.concat(parts).with_columns(place.alias("place")).sort("place")
     next_one = challenges.with_columns(place.alias("place")).sort("place")
@@ -90,6 +93,17 @@ def _ldap(streams: Streams, starts: Array) -> pl.DataFrame:
     row, start = rows[found[:, der.MESSAGE]], found[:, der.START]
     code = der.integers(streams.data, start, found[:, der.END])
     return _results(row, start - starts[row], code, "ldap")
+
+
+def _rpc(streams: Streams) -> pl.DataFrame:
+    """The answers to calls: 0, or what a fault says."""
+    rows = np.flatnonzero(streams.byte(SERVER, 0) == packets.VERSION)
+    found = dce_rpc.framed(streams.only(rows)).filter(side=SERVER)
+    start, end = found["start"].to_numpy(), found["end"].to_numpy()
+    kind = streams.data[start + 2]
+    code = np.where(kind == packets.FAULT, little.number(streams.data, start + 24, end, 4), 0)
+    whole = _results(rows[found["row"].to_numpy()], found["at"].to_numpy(), code, "dce_rpc")
+    return whole.filter(pl.Series(np.isin(kind, (packets.RESPONSE, packets.FAULT))))
 
 
 def _worded(found: pl.DataFrame) -> pl.DataFrame:

@@ -31,6 +31,11 @@ def _fits(streams: Streams) -> Array:
 
 
 def _events(streams: Streams) -> pl.DataFrame:
+    return packets.worded(packets.calls(streams.data, framed(streams)))
+
+
+def framed(streams: Streams) -> pl.DataFrame:
+    """The packets of streams, as `packets.calls` takes them, in the order they stand in each direction."""
     none = np.empty(0, np.int64)
     parts = [_found(none, none, none, none, none)]
     for side in (CLIENT, SERVER):
@@ -44,8 +49,7 @@ def _events(streams: Streams) -> pl.DataFrame:
             behind = at + little.number(streams.data, at + 8, end, 2)
             parts.append(_found(rows, np.full(len(rows), side), at - first, at, np.minimum(behind, end)))
             at = behind
-    found = pl.concat(parts).sort("row", "side", "at")
-    return packets.worded(packets.calls(streams.data, found))
+    return pl.concat(parts).sort("row", "side", "at")
 
 
 def _found(row: Array, side: Array, at: Array, start: Array, end: Array) -> pl.DataFrame:

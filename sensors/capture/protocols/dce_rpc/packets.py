@@ -19,10 +19,10 @@ from sensors.capture import little
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array
 
-REQUEST, _RESPONSE, _FAULT, _BIND, _ALTER = 0, 2, 3, 11, 14
+REQUEST, RESPONSE, FAULT, _BIND, _ALTER = 0, 2, 3, 11, 14
 KINDS: Final = frozenset(range(20))
 _HEADER: Final = 16
-_VERSION: Final = 5
+VERSION: Final = 5
 _FIRST: Final = 1  # flag: the first, or only, fragment
 _LITTLE: Final = 0x10  # numbers have their lowest byte first
 _CONTEXTS: Final = 8  # interfaces looked at in a bind
@@ -35,7 +35,7 @@ def begin(data: Array, start: Array, end: Array) -> Array:
     fits = start + _HEADER <= end
     at = start[fits]
     good = (
-        (data[at] == _VERSION) & (data[at + 1] <= 1) & (data[at + 2] < len(KINDS)) & (data[at + 4] == _LITTLE)
+        (data[at] == VERSION) & (data[at + 1] <= 1) & (data[at + 2] < len(KINDS)) & (data[at + 4] == _LITTLE)
     )
     good &= (data[at + 5] == 0) & (data[at + 6] == 0) & (data[at + 7] == 0)
     size = data[at + 8].astype(np.int64) | data[at + 9].astype(np.int64) << 8
@@ -67,8 +67,8 @@ def calls(data: Array, found: pl.DataFrame) -> pl.DataFrame:
         pl.Series("status", little.number(data, start + 24, end, 4)),
     )
     asked = packets.filter(pl.col("kind") == REQUEST, pl.col("flags") & _FIRST > 0, pl.col("number") >= 0)
-    fault = pl.when(pl.col("kind") == _FAULT).then("status").otherwise(0)
-    answers = packets.filter(pl.col("kind").is_in([_RESPONSE, _FAULT])).select(
+    fault = pl.when(pl.col("kind") == FAULT).then("status").otherwise(0)
+    answers = packets.filter(pl.col("kind").is_in([RESPONSE, FAULT])).select(
         *_KEY, "call", fault.alias("fault")
     )
     answers = answers.unique([*_KEY, "call"], keep="first", maintain_order=True)
