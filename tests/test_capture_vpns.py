@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from sensors.capture.protocols.remote_control import rustdesk
 from sensors.capture.protocols.vpn import ike, l2tp
 from sensors.schema import dtype
 
+Array = np.ndarray[Any, Any]
 READERS = (*vpn.PROTOCOLS, *remote_control.PROTOCOLS)
 TIME = struct.pack(">I", 1_700_000_000)
 SID, PEER = b"\x11\x22\x33\x44\x55\x66\x77\x88", b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8"
@@ -307,6 +309,13 @@ def test_events_are_of_the_schema(way: str, name: str) -> None:
             assert dtype(column) == kind, column
 
 
+@pytest.mark.parametrize("name", list(STREAMS))
+def test_one_side_alone_raises_nothing(name: str) -> None:
+    one, two = STREAMS[name]
+    for pair in ((one, b""), (b"", two), (b"", b"")):
+        assert tcp(name, pair).height <= 1
+
+
 def changed(message: bytes, at: int, flip: int, keep: int) -> bytes:
     bad = bytearray(message)
     if bad:
@@ -351,22 +360,41 @@ def test_noise_is_nothing(rows: list[tuple[int, int, bytes]]) -> None:
             assert not reader.fits(found).any()
 
 
-KERNELS: list[tuple[Callable[..., object], bytes, int]] = [
-    (lambda d, s, e: ike.walk.py_func(d, s, e, np.empty((4, 32 * len(s)), np.int64)), ike_1(b"staff"), 28),
-    (
-        lambda d, s, e: l2tp.walk.py_func(d, s, e, np.array([7, 8]), np.empty((2, 2, 1), np.int64)),
-        l2tp_request(),
-        0,
-    ),
-    (lambda d, s, e: rustdesk.members.py_func(d, s, e, np.full((8, 2, 1), -1)), PING, 0),
-]
+def offered(data: Array, starts: Array, ends: Array) -> None:
+    found, old = np.empty((4, 32), np.int64), np.array([1])
+    payloads = found[:, : ike.walk(data, starts, ends, found)]
+    ike.offers(data, payloads, old, np.empty((3, 64), np.int64))
 
 
-@pytest.mark.parametrize(("kernel", "message", "least"), KERNELS)
-def test_kernels_keep_inside_their_bounds(kernel: Callable[..., object], message: bytes, least: int) -> None:
-    for size in range(least, len(message) + 1):
-        cut = np.frombuffer(message[:size], np.uint8).copy()
-        kernel(cut, np.array([0]), np.array([size]))
+def attributes(data: Array, starts: Array, ends: Array) -> None:
+    l2tp.walk(data, starts, ends, np.array([7, 8]), np.empty((2, 2, 1), np.int64))
+
+
+def parts(data: Array, starts: Array, ends: Array) -> None:
+    rustdesk.members(data, starts, ends, np.full((8, 2, 1), -1))
+
+
+KERNELS = ((offered, ike_1(b"staff"), 28), (attributes, l2tp_request(), 0), (parts, PING, 0))
+COMPILED: dict[Any, tuple[str, ...]] = {
+    ike: ("walk", "offers", "_transforms", "_short"),
+    l2tp: ("walk",),
+    rustdesk: ("members", "_fields", "_varint"),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(KERNELS), st.integers(0, 999), st.integers(0, 255), st.integers(0, 999))
+def test_kernels_keep_inside_their_bounds(
+    one: tuple[Callable[[Array, Array, Array], None], bytes, int], at: int, flip: int, keep: int
+) -> None:
+    kernel, message, least = one
+    bad = changed(message, at, flip, max(keep % (len(message) + 1), least))
+    data = np.frombuffer(bad, np.uint8).copy()
+    with pytest.MonkeyPatch.context() as patch:
+        for module, names in COMPILED.items():
+            for name in names:
+                patch.setattr(module, name, getattr(module, name).py_func)
+        kernel(data, np.array([0]), np.array([len(data)]))
 
 
 def test_numbers_and_digits_of_rows_that_end_early_are_missing() -> None:

@@ -78,7 +78,11 @@ def events(
         columns: what each event says; `event.action` among it.
         types: as in `event.type`.
     """
-    return pl.DataFrame({**places, **columns}).with_columns(
+    texts = {
+        one: pl.Series(said, dtype=pl.String) if isinstance(said, list) else said
+        for one, said in columns.items()
+    }
+    return pl.DataFrame({**places, **texts}).with_columns(
         pl.lit("event").alias("event.kind"),
         pl.lit(f"capture.{name}").alias("event.dataset"),
         pl.lit(pl.Series([["network"]])).first().alias("event.category"),
