@@ -218,6 +218,13 @@ def test_a_block_that_contradicts_itself_is_passed_over() -> None:
     assert told(made).holes == 2
 
 
+def test_a_block_that_lies_twice_is_one_hole() -> None:
+    lies = enhanced(RAW[0], 5, number=9)[:-4] + struct.pack("<I", 8) + b"\xfe\xdc\xba\x98" * 3
+    made = section() + interface() + lies + enhanced(RAW[1], 5)
+    assert frames(made) == [RAW[1]]
+    assert (told(made).holes, told(made).skipped) == (1, len(lies))
+
+
 def test_thousands_of_sections() -> None:
     one = section() + interface() + enhanced(b"abc", 5)
     assert frames(one * 9000) == [b"abc"] * 9000

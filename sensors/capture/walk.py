@@ -177,6 +177,8 @@ def _next_gen(
             said = CORRUPT
         elif at + length > size:
             said = CUT
+        elif _unlike(data, at, length, swapped):
+            said = CORRUPT
         elif kind in (2, 3, 6):
             if packet(data, at, length, kind, state, table, out[count]):
                 count += 1
@@ -188,11 +190,6 @@ def _next_gen(
             section(at, length, swapped, state, table)
         elif kind in (1, 4, 5, 10):
             other(data, at, length, kind, state, table)
-        if said == GOING and u32(data, at + length - 4, swapped) != length:
-            following = at + length
-            if following < size and not believed(data, following, swapped):
-                said = CORRUPT
-                count -= kind in (2, 3, 6)
         if said != GOING:
             behind = -1
             if state[RESUME] and (said == CORRUPT or length > 4 * LARGEST_PACKET):
@@ -206,3 +203,12 @@ def _next_gen(
         at += length
     state[POSITION], state[PACKETS] = at, before + count
     return count
+
+
+@kernel
+def _unlike(data: NDArray[np.uint8], at: int, length: int, swapped: int) -> bool:
+    """Whether a block says two lengths, and nothing sound stands where the first of them leads."""
+    following = at + length
+    if u32(data, following - 4, swapped) == length or following == data.size:
+        return False
+    return not believed(data, following, swapped)
