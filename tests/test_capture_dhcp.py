@@ -198,6 +198,7 @@ WHOLE6 = st.sampled_from([ASKS6, RELAYED6])
 _plain = plain("sensors.capture.packet", "sensors.capture.protocols.dhcp.options")[-1]
 
 
+@settings(deadline=None)
 @given(broken(WHOLE4), broken(WHOLE6))
 def test_whatever_comes_is_read_within_its_bounds(four: bytes, six: bytes) -> None:
     if len(four) >= options.OPTIONS_AT:  # as `fits` sees to
@@ -208,7 +209,7 @@ def test_whatever_comes_is_read_within_its_bounds(four: bytes, six: bytes) -> No
         assert (one == two).all()
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(broken(WHOLE4), broken(WHOLE6))
 def test_neighbours_of_what_is_broken_stay(four: bytes, six: bytes) -> None:
     for protocol, whole, odd, ports in ((V4, REQUEST, four, (68, 67)), (V6, ASKS6, six, (546, 547))):

@@ -59,7 +59,7 @@ def test_devices_on_the_web() -> None:
     assert said(WSD, 80, HELLO) == []
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from([NOTIFY, SEARCH, HELLO]), st.data())
 def test_whatever_comes(whole: bytes, data: st.DataObject) -> None:
     odd = bytearray(whole)

@@ -215,6 +215,7 @@ _plain = plain(
 )[-1]
 
 
+@settings(deadline=None)
 @given(broken())
 def test_whatever_comes_is_read_within_its_bounds(message: bytes) -> None:
     data = np.frombuffer(message, np.uint8)
@@ -224,7 +225,7 @@ def test_whatever_comes_is_read_within_its_bounds(message: bytes) -> None:
     slow[2].tobytes().decode()
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(broken(), st.sampled_from(list(PORTS)))
 def test_neighbours_of_what_is_broken_stay(message: bytes, protocol: str) -> None:
     rows = said(ANSWERED, message, ANSWERED, protocol=protocol)
@@ -236,6 +237,7 @@ def test_neighbours_of_what_is_broken_stay(message: bytes, protocol: str) -> Non
     TCP.events(streams)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_bytes_that_are_shown_are_text(raw: bytes) -> None:
     text = shown(np.frombuffer(raw, np.uint8), np.array([0]), np.array([len(raw)]))[0] or ""

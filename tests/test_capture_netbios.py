@@ -125,7 +125,7 @@ def test_other_things_on_these_ports() -> None:
     assert said(NAMES, 5000, CLAIM) == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from([CLAIM, STATED, ANNOUNCED]), st.data())
 def test_neighbours_of_what_is_broken_stay(whole: bytes, data: st.DataObject) -> None:
     odd = bytearray(whole)

@@ -94,6 +94,24 @@ def read(data: Array, starts: Array, ends: Array, layouts: Array) -> tuple[Array
     return messages, records[:count], text[:used]
 
 
+# Loops: what Numba makes of an assignment to a slice takes seconds to compile.
+@kernel
+def _longer(records: Array) -> Array:
+    longer = np.zeros((2 * len(records), RECORD_COLUMNS), np.int64)
+    for row in range(len(records)):
+        for column in range(RECORD_COLUMNS):
+            longer[row, column] = records[row, column]
+    return longer
+
+
+@kernel
+def _roomier(text: Array, used: int, size: int) -> Array:
+    roomier = np.empty(size, np.uint8)
+    for at in range(used):
+        roomier[at] = text[at]
+    return roomier
+
+
 @kernel
 def _record(
     data: Array, start: int, end: int, at: int, record: Array, message: Array, layouts: Array,
