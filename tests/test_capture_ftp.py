@@ -12,13 +12,13 @@ from sensors.capture.protocols.irc import PROTOCOL as IRC
 SESSION: Pair = (
     (
         b"USER alice\r\nPASS hidden\r\nPASV\r\nSTOR dir/pay roll.zip\r\nPORT 192,0,2,1,4,1\r\nRETR /pub/x\r\n"
-        b"EPRT |2|2001:db8::1|5282|\r\nEPSV\r\nSIZE x\r\nDELE x\r\nQUIT\r\n"
+        b"EPRT |2|2001:db8::1|5282|\r\nEPSV\r\nSIZE x\r\nDELE x\r\nSITE PSWD hidden\r\nQUIT\r\n"
     ),
     (
         b"220-Welcome\r\n220 ftp.example.com\r\n331 Password\r\n230-Hello\r\n  230 of you\r\n230 In\r\n"
         b"227 Entering Passive Mode (198,51,100,7,200,10)\r\n150 Ok\r\n226 Done\r\n200 PORT\r\n"
         b"150 Opening x (1234 bytes).\r\n226 Sent\r\n200 EPRT\r\n229 Extended (|||4099|)\r\n213 77\r\n"
-        b"550 No\r\n221 Bye\r\n"
+        b"550 No\r\n200 Ok\r\n221 Bye\r\n"
     ),
 )
 CHAT: Pair = (
@@ -34,7 +34,7 @@ def test_commands_with_their_replies() -> None:
     events = events_of(FTP, [SESSION])
     assert [(event["event.action"], event["capture.ftp.reply.code"]) for event in events] == [
         ("USER", 331), ("PASS", 230), ("PASV", 227), ("STOR", 226), ("PORT", 200), ("RETR", 226),
-        ("EPRT", 200), ("EPSV", 229), ("SIZE", 213), ("DELE", 550), ("QUIT", 221),
+        ("EPRT", 200), ("EPSV", 229), ("SIZE", 213), ("DELE", 550), ("SITE", 200), ("QUIT", 221),
     ]  # fmt: skip
     assert {event["user.name"] for event in events} == {"alice"}
     assert [event["event.outcome"] for event in events].count("failure") == 1

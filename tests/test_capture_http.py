@@ -91,10 +91,10 @@ def test_what_a_request_and_its_response_say() -> None:
 
 def test_secrets_are_not_kept() -> None:
     request = (
-        b"GET http://u:hidden@h.example/ HTTP/1.1\r\nCookie: hidden\r\n"
+        b"GET http://u:hidden@h.example/ HTTP/1.1\r\nCookie: hidden\r\nReferer: http://u:hidden@x/\r\n"
         b'Authorization: Digest username="eve", response="hidden"\r\n\r\n'
     )
-    event = one((request, b"HTTP/1.1 200 OK\r\nSet-Cookie: hidden\r\n\r\n"))
+    event = one((request, b"HTTP/1.1 302 Go\r\nSet-Cookie: hidden\r\nLocation: ftp://a:hidden@y/\r\n\r\n"))
     assert (event["user.name"], event["url.original"]) == ("eve", "http://u@h.example/")
     assert "hidden" not in repr(event)
     assert "secret" not in repr(events_of(FIRST, [KEEP_ALIVE]))

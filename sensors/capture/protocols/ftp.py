@@ -126,7 +126,8 @@ def _described(every: pl.DataFrame) -> pl.DataFrame:
         .alias("event.outcome"),
         pl.lit("ftp").alias("network.protocol"),
         word.alias("capture.ftp.command"),
-        pl.when(~secret).then(given).alias("capture.ftp.argument"),
+        pl.when(word == "SITE").then(given.str.extract(r"^(\S+)", 1)).when(~secret).then(given)
+        .alias("capture.ftp.argument"),
         moves.alias("capture.ftp.transfer"),
         code.alias("capture.ftp.reply.code"),
         pl.col("said").alias("capture.ftp.reply.msg"),

@@ -175,7 +175,8 @@ def _media(name: str) -> pl.Expr:
 
 def _addressed(frame: pl.DataFrame) -> pl.DataFrame:
     """The URL: what was asked for, with the host of the request where the target does not name it."""
-    frame = frame.with_columns(pl.col("url.original").str.replace(_PASSWORD, "${1}@"))
+    urls = ("url.original", "http.request.referrer", "capture.http.location", "capture.http.origin")
+    frame = frame.with_columns(pl.col(urls).str.replace(_PASSWORD, "${1}@"))
     target, host = pl.col("url.original"), pl.col("~host").str.to_lowercase()
     tunnel = pl.col("http.request.method") == "CONNECT"
     whole = target.str.contains("^[A-Za-z][A-Za-z0-9+.-]*://")
