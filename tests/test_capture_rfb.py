@@ -115,6 +115,18 @@ def test_names_that_are_said_in_the_clear_without_their_passwords() -> None:
     assert "secret" not in str([first, second])
 
 
+def test_realvnc() -> None:
+    (event,) = events(PROTOCOL, (b"RFB 005.000\n\x81", b"RFB 005.000\n\2\x81\6" + b"own"))
+    assert (event["zeek.rfb.auth.method"], event["capture.rfb.auth.subtype"]) == ("RealVNC", "RA256")
+    assert event["capture.rfb.security_types"] == ["RA256", "RA2ne"]
+
+
+def test_subtypes_without_a_name() -> None:
+    odd = b"RFB 003.008\n\x13\0\2" + struct.pack(">I", 0x30100)
+    (event,) = events(PROTOCOL, (odd, b"RFB 003.008\n\1\x13\0\2\0\1" + struct.pack(">I", 0x30100)))
+    assert event["capture.rfb.auth.subtype"] == "196864"
+
+
 def test_server_that_calls_the_viewer() -> None:
     (event,) = events(PROTOCOL, (WHOLE[1], WHOLE[0]))
     assert (event["capture.rfb.reverse"], event["side"]) == ("true", 0)

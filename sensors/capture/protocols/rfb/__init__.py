@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 
 # https://www.iana.org/assignments/rfb; what Zeek names is named as it does.
 METHODS: Final = (
-    dict.fromkeys((3, 4, *range(7, 16), *range(128, 256)), "RealVNC")
+    dict.fromkeys((*range(3, 16), *range(128, 256)), "RealVNC")
     | dict.fromkeys(range(30, 36), "Apple")
     | {
-        0: "Invalid", 1: "None", 2: "VNC", 5: "RA2", 6: "RA2ne", 16: "Tight", 17: "Ultra", 18: "TLS",
+        0: "Invalid", 1: "None", 2: "VNC", 16: "Tight", 17: "Ultra", 18: "TLS",
         19: "VeNCrypt", 20: "GTK-VNC SASL", 21: "MD5 hash authentication", 22: "Colin Dean xvp",
         23: "Secure Tunnel", 24: "Integrated SSH", 30: "Apple Remote Desktop", 112: "MS-Logon I",
-        113: "MS-Logon II", 114: "SecureVNC plugin", 129: "RA256", 130: "RA2ne 256",
+        113: "MS-Logon II", 114: "SecureVNC plugin",
     }
 )  # fmt: skip
+OF_REALVNC: Final = {5: "RA2", 6: "RA2ne", 129: "RA256", 130: "RA2ne 256"}
 SUBTYPES: Final = {
     (16, 1): "None", (16, 2): "VNC", (16, 16): "Tight", (16, 129): "Unix login", (16, 130): "External",
     (19, 256): "Plain", (19, 257): "TLSNone", (19, 258): "TLSVnc", (19, 259): "TLSPlain",
     (19, 260): "X509None", (19, 261): "X509Vnc", (19, 262): "X509Plain", (19, 263): "TLSSASL",
     (19, 264): "X509SASL",
 }  # fmt: skip
-_MOST: Final = 256  # methods, for one number of method and subtype
+_SUBTYPES: Final = 1 << 16  # for one number of method and subtype
 _NUMBERS: Final = {
     "zeek.rfb.width": walk.WIDE,
     "zeek.rfb.height": walk.HIGH,
@@ -103,11 +104,15 @@ def _number(cells: Array) -> pl.Series:
 def _proof(found: Array) -> list[pl.Series]:
     """How the viewer was asked who it is, and whether it was believed."""
     method, result = _number(found[:, walk.METHOD]), _number(found[:, walk.RESULT])
-    both = method * _MOST * _MOST + _number(found[:, walk.SUBTYPE])
-    subtypes = {one * _MOST * _MOST + two: name for (one, two), name in SUBTYPES.items()}
+    subtype = _number(found[:, walk.SUBTYPE])
+    known = {one * _SUBTYPES + two: name for (one, two), name in SUBTYPES.items()}
+    both = method * _SUBTYPES + subtype.clip(upper_bound=_SUBTYPES - 1)
+    named = both.replace_strict(known, default=subtype.cast(pl.String), return_dtype=pl.String)
     return [
         _named(method, METHODS).alias("zeek.rfb.auth.method"),
-        _named(both, subtypes).alias("capture.rfb.auth.subtype"),
+        named.fill_null(method.replace_strict(OF_REALVNC, default=None, return_dtype=pl.String)).alias(
+            "capture.rfb.auth.subtype"
+        ),
         (result == 0).alias("zeek.rfb.auth.success"),
         _named(result, {0: "success", 1: "failure", 2: "failure"}).alias("event.outcome"),
     ]
@@ -124,7 +129,9 @@ def _offered(data: Array, found: Array) -> pl.Series:
     sizes = ends - starts
     row = np.repeat(np.arange(len(found)), sizes)
     places = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(starts, sizes)
-    types = pl.DataFrame({"row": row, "type": _named(pl.Series(data[places].astype(np.int64)), METHODS)})
+    types = pl.DataFrame(
+        {"row": row, "type": _named(pl.Series(data[places].astype(np.int64)), METHODS | OF_REALVNC)}
+    )
     lists = types.group_by("row", maintain_order=True).agg("type")
     rows = pl.DataFrame({"row": np.arange(len(found))})
     joined = rows.join(lists, on="row", how="left", maintain_order="left")
