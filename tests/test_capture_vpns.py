@@ -237,6 +237,7 @@ def test_openvpns_protection_is_told_apart(
 
 def test_a_wrapped_key_is_as_long_as_it_says() -> None:
     front = openvpn(10, None)
+    front = front[:9] + b"\x0f\0\0\x01" + front[13:]  # negotiates early
     wrapped = b"\x55" * 90 + struct.pack(">H", 92)
     assert udp("openvpn", [(0, 0, front + wrapped)])["capture.openvpn.protection"].to_list() == [
         "tls-crypt-v2"

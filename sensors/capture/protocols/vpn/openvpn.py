@@ -28,7 +28,7 @@ STAMP: Final = 8  # packet id and time, in front of what is authenticated
 CRYPT: Final = 54  # tls-crypt: opcode, session id, stamp, digest of 32 bytes, five encrypted ones
 LONGEST: Final = 1500  # of a packet that carries its wrapped key with it
 DIGESTS: Final = {16: "MD5", 20: "SHA1", 28: "SHA224", 32: "SHA256", 48: "SHA384", 64: "SHA512"}
-_EARLY: Final = 0x0F00  # an upper half that says: what follows is negotiated early
+_UPPER: Final = (0, 0x0A01, 0x0F00)  # halves of packet ids: plain, and two that offer to negotiate early
 _AGAIN: Final = 64  # times that a first packet may have been sent before
 _OLDEST, _NEWEST = 1_000_000_000, 4_200_000_000  # seconds: OpenVPN is of 2001
 _NONE, _AUTH, _CRYPT, _CRYPT_2 = 1, 2, 3, 4
@@ -70,7 +70,7 @@ def _stamped(data: Array, places: Array, ends: Array) -> Array:
     low = fields.number(data, places + 2, ends, 2)
     time = fields.number(data, places + 4, ends, 4)
     high = fields.number(data, places, ends, 2)
-    once: Array = (low > 0) & (low <= _AGAIN) & (high & 0xFF == 0) & (high <= _EARLY)
+    once: Array = (low > 0) & (low <= _AGAIN) & np.isin(high, _UPPER)
     once &= (time > _OLDEST) & (time < _NEWEST)
     return once
 
