@@ -199,6 +199,8 @@ def test_a_side_alone_and_sides_turned() -> None:
     unasked = one(b"", answered)
     assert (unasked["side"], unasked["at"], unasked["tls.version"]) == (1, 0, "1.2")
     assert unasked["tls.client.ja3"] is None
+    both = one(record(HANDSHAKE, OLD), record(HANDSHAKE, CHROME))
+    assert (both["side"], both["tls.client.server_name"]) == (0, "shop.example")
     turned = one(answered, record(HANDSHAKE, CHROME))
     assert (turned["side"], turned["~answers"]) == (1, True)
     assert (turned["tls.version"], turned["tls.client.server_name"]) == ("1.2", "www.example.org")

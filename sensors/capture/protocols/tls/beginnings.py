@@ -98,7 +98,7 @@ def _find(data: Array, starts: Array, ends: Array, found: Array) -> None:
         if before:
             _behind(data, starts[row], ends[row], before, found[row])
         if found[row, CLIENT_AT] < 0 and found[row, SERVER_AT] < 0 and (first or other):
-            if first == 2 or first == 4 or other == 1 or other == 3:  # noqa: PLR1714 - a set costs
+            if first == 2 or first == 4 or (not first and (other == 1 or other == 3)):  # noqa: PLR1714 - a set costs
                 found[row, TURNED] = 1
                 first, other = other, first
             _at_once(data, starts[row], ends[row], first, other, found[row])

@@ -32,8 +32,9 @@ def client(data: Array, starts: Array, ends: Array, transport: Array | str = "t"
 
     Returns:
         `fits` (Boolean: this is a client hello; else everything is null), and columns of the schema.
-        Besides, for those who know the answer: `~session` (the session's identifier in hexadecimal; null
-        where it is empty), `~ticket` (Boolean: an old session is asked for by a ticket).
+        `capture.tls.ech`: an encrypted hello is offered, or pretended, which looks the same. Besides, for
+        those who know the answer: `~session` (the session's identifier in hexadecimal; null where it is
+        empty), `~ticket` (Boolean: an old session is asked for by a ticket).
     """
     letters = np.full(len(starts), ord(transport), np.uint8) if isinstance(transport, str) else transport
     parts = [_client(*piece) for piece in _pieces(data, starts, ends, hello_walk.CLIENT_HELLO, letters)]
