@@ -141,6 +141,13 @@ def test_a_session_in_its_middle(version: int, name: str) -> None:
     assert event["tls.client.server_name"] is None
 
 
+def test_a_handshake_that_is_refused() -> None:
+    event = told([WHOLE[0], (0, SERVER, record(b"\x02\x28", kind=21))]).to_dicts()[0]
+    assert (event["tls.established"], event["event.outcome"]) == (False, "failure")
+    assert event["capture.tls.server.alert"] == "handshake_failure"
+    assert event["capture.tls.client.alert"] is None
+
+
 def test_the_server_alone() -> None:
     event = told([(0, CLIENT, WHOLE[3][2]), (0, CLIENT, WHOLE[4][2])]).to_dicts()[0]
     assert event["tls.server.subject"] == "CN=kvm.example.com"

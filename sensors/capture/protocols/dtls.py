@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from sensors.capture.conversations import OverUdp
+from sensors.capture.conversations import CLIENT, SERVER, OverUdp
 from sensors.capture.protocols.tls import certificates, hello, names
 from sensors.compiled import kernel
 
@@ -23,6 +23,8 @@ _RECORD: Final = 13  # bytes of a record's header
 _FRAGMENT: Final = 12  # bytes of a handshake fragment's header
 _KINDS: Final = np.array([20, 21, 22, 23, 24, 25])  # to 25, records with a connection id (RFC 9146)
 _VERSIONS: Final = np.array([0xFEFF, 0xFEFD, 0x0100])
+_ALERT: Final = 21
+_FATAL: Final = 2
 HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _SERVER_HELLO: Final = 2
@@ -83,7 +85,9 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
         pl.coalesce("row", "~first").alias("row"),
         pl.coalesce("tls.version", names.version("~version")).alias("tls.version"),
         pl.lit("tls").alias("tls.version_protocol"),
-        pl.when("tls.established")
+        pl.when("~refused")
+        .then(pl.lit("failure"))
+        .when("tls.established")
         .then(pl.lit("success"))
         .otherwise(pl.lit("unknown"))
         .alias("event.outcome"),
@@ -121,7 +125,7 @@ def _handshakes(datagrams: Datagrams) -> pl.DataFrame:
         pl.coalesce("~side", 1 - pl.col("~side of server")).alias("~client"),
     ).select(pl.exclude("^.* of server$"))
     both = both.join(_curves(datagrams, head, data, starts, ends), on="~flow", how="left")
-    both = both.join(_established(datagrams, kinds), on="~flow", how="left")
+    both = both.join(_outcomes(datagrams, kinds), on="~flow", how="left")
     shown = _certificates(datagrams, head, data, starts, ends)
     for role, side in (("server", 1 - pl.col("~client")), ("client", pl.col("~client"))):
         facts = shown.rename({name: f"tls.{role}.{name}" for name in shown.columns if name[0] != "~"})
@@ -129,7 +133,25 @@ def _handshakes(datagrams: Datagrams) -> pl.DataFrame:
         both = both.with_columns(side.alias("~side")).join(facts, on=["~flow", "~side"], how="left")
     exchanged = pl.col("tls.cipher").str.contains("_ECDHE?_") & ~pl.col("tls.cipher").str.contains("_PSK_")
     curve = pl.coalesce("tls.curve", pl.when(exchanged).then(names.group("~curve")))
-    return both.with_columns(curve.alias("tls.curve"))
+    return _with_alerts(both.with_columns(curve.alias("tls.curve")))
+
+
+def _with_alerts(both: pl.DataFrame) -> pl.DataFrame:
+    """What each side complained of in the open; after a fatal alert nothing is established."""
+    own = pl.col("~client") == CLIENT
+    alerts = {
+        "client": pl.when(own).then("~alert 0").otherwise("~alert 1"),
+        "server": pl.when(own).then("~alert 1").otherwise("~alert 0"),
+    }
+    refused = pl.any_horizontal((each // 256 == _FATAL).fill_null(value=False) for each in alerts.values())
+    return both.with_columns(
+        refused.alias("~refused"),
+        pl.col("tls.established") & ~refused,
+        *(
+            pl.when(each.is_not_null()).then(names.alert(each % 256)).alias(f"capture.tls.{role}.alert")
+            for role, each in alerts.items()
+        ),
+    )
 
 
 def _curves(datagrams: Datagrams, head: Array, data: Array, starts: Array, ends: Array) -> pl.DataFrame:
@@ -141,19 +163,25 @@ def _curves(datagrams: Datagrams, head: Array, data: Array, starts: Array, ends:
     return table.cast(pl.Int64).unique("~flow", keep="first", maintain_order=True)
 
 
-def _established(datagrams: Datagrams, kinds: Array) -> pl.DataFrame:
-    """Whether both sides changed to what was agreed, or one went on to send data in it; null if not seen."""
-    ends, which = np.unique(datagrams.flow * 2 + datagrams.side, return_inverse=True)
-    changed, data = (np.zeros(len(ends), np.bool_) for _ in range(2))
-    changed[which[kinds & _CHANGED > 0]] = True
-    data[which[kinds & _DATA > 0]] = True
-    table = pl.DataFrame({"~flow": ends >> 1, "~changed": changed, "~data": data}).cast({"~flow": pl.Int64})
-    both = table.group_by("~flow").agg(
-        ((pl.col("~changed").sum() > 1) | (pl.col("~changed") & pl.col("~data")).any()).alias(
-            "tls.established"
-        )
+def _outcomes(datagrams: Datagrams, kinds: Array) -> pl.DataFrame:
+    """Whether both sides changed to what was agreed, or one went on to send data; alerts in the open."""
+    table = pl.DataFrame(
+        {
+            "~flow": pl.Series(datagrams.flow, dtype=pl.Int64),
+            "~side": pl.Series(datagrams.side, dtype=pl.Int64),
+            "changed": (kinds & _CHANGED) > 0,
+            "data": (kinds & _DATA) > 0,
+            "alert": pl.Series(kinds >> 8, dtype=pl.Int64),
+        }
     )
-    return both.filter("tls.established")
+    sides = table.group_by("~flow", "~side").agg(
+        pl.col("changed", "data").any(), pl.col("alert").filter(pl.col("alert") > 0).first()
+    )
+    both = (pl.col("changed").sum() > 1) | (pl.col("changed") & pl.col("data")).any()
+    told = (pl.col("alert").filter(pl.col("~side") == side).first() for side in (CLIENT, SERVER))
+    return sides.group_by("~flow").agg(
+        both.alias("tls.established"), *(alert.alias(f"~alert {side}") for side, alert in enumerate(told))
+    )
 
 
 def _certificates(datagrams: Datagrams, head: Array, data: Array, starts: Array, ends: Array) -> pl.DataFrame:
@@ -216,7 +244,9 @@ def walk(data: Array, starts: Array, ends: Array, found: Array, kinds: Array) ->
         at, end, most = starts[row], ends[row], count + _MOST
         while at + _RECORD <= end and data[at + 1] in _MAJORS:
             behind = at + _RECORD + (int(data[at + 11]) << 8 | int(data[at + 12]))
-            kinds[row] |= 1 << (data[at] - 20 & 7)
+            kinds[row] |= 1 << (int(data[at]) - 20 & 7)
+            if data[at] == _ALERT and data[at + 4] == 0 and behind == at + _RECORD + 2 and behind <= end:
+                kinds[row] |= (int(data[behind - 2]) << 8 | int(data[behind - 1])) << 8
             if data[at] == HANDSHAKE and data[at + 3] == 0 and data[at + 4] == 0:
                 place = at + _RECORD
                 while place + _FRAGMENT <= min(behind, end) and count < most:
