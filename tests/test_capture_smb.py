@@ -203,6 +203,14 @@ def test_encryption_is_seen() -> None:
     assert found["event.action"].to_list() == ["negotiate", "encrypted"]
 
 
+def test_a_session_of_netbios_comes_before() -> None:
+    talk = whole_talk()
+    request, granted = b"\x81\0\0\x44" + 2 * (b"\x20" + b"CA" * 16 + b"\0"), b"\x82\0\0\0"
+    streams = streams_of([(request + talk.asked, granted + talk.answered), (request, granted)])
+    assert smb.PROTOCOL.fits(streams).tolist() == [True, False]
+    assert smb.PROTOCOL.events(streams).height == len(sound())
+
+
 def test_other_protocols_do_not_fit() -> None:
     others = [
         b"",

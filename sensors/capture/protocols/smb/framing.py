@@ -46,15 +46,12 @@ def messages(streams: Streams) -> pl.DataFrame:
 
 
 def fits(streams: Streams) -> Array:
-    """Which rows begin with a message, or with the request for a session that comes before it; a mask."""
+    """Which rows begin with a message, or have one behind a request for a session and its answer; a mask."""
     fit = np.zeros(len(streams), np.bool_)
-    for side in (CLIENT, SERVER):
-        message = (
-            (streams.byte(side, 0) == 0) & streams.begins(side, b"SMB", 5) & (streams.byte(side, 4) >= 0xFC)
-        )
-        # Two names of 32 letters each, which are half bytes (RFC 1002, 4.3.2).
-        session = streams.begins(side, b"\x81\0\0\x44\x20") & streams.begins(side, b"\0\x20", 37)
-        fit |= message | session
+    for side, kind, size in ((CLIENT, 0x81, 72), (SERVER, 0x82, 4)):
+        for first, at in ((0, 0), (kind, size)):
+            message = (streams.byte(side, 0) == first) & (streams.byte(side, at) == 0)
+            fit |= message & streams.begins(side, b"SMB", at + 5) & (streams.byte(side, at + 4) >= 0xFC)
     return fit
 
 
