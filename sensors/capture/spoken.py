@@ -10,6 +10,7 @@ import polars as pl
 
 from sensors.capture import cells, flow_events, heads
 from sensors.capture.conversations import CLIENT, SERVER, Datagrams, OverTcp, OverUdp, Streams
+from sensors.capture.protocols import tunnels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,14 @@ class Listening:
             marks: as `heads.streams` has them.
         """
         given = Streams(room, spans[:, ::2], spans[:, 1::2], self._ports(rows))
+        yield from self._told(given, rows, marks)
+        inner = tunnels.inside(given)
+        behind = np.flatnonzero((inner.starts != given.starts).any(axis=1))
+        if len(behind):
+            yield from self._told(inner.only(behind), rows[behind], marks)
+
+    def _told(self, given: Streams, rows: Array, marks: Array) -> Iterator[pl.DataFrame]:
+        """What every reader makes of streams."""
         for reader in self.readers:
             if isinstance(reader, OverTcp):
                 mine, found = self._heard(reader, given, rows)
