@@ -102,6 +102,16 @@ def test_sessions_without_mails() -> None:
     assert event["destination.domain"] == "mx.example.net"
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [b"=?\xfftf-8?B?eg==?=", b"=?utf-16?B?ANg=?=", b"=?none?Q?a?=", b"=?utf-7?Q?+2AA-?=", b"=?utf-8?B?z?="],
+)
+def test_words_that_are_encoded_wrongly(subject: bytes) -> None:
+    client = b"HELO a\r\nMAIL FROM:<a@example.com>\r\nDATA\r\nSubject: " + subject + b"\r\n\r\n.\r\n"
+    (event,) = events_of(SMTP, [(client, b"220 mx\r\n250 hi\r\n250 ok\r\n354 go\r\n250 ok\r\n")])
+    assert event["email.subject"].encode()
+
+
 def test_a_server_that_would_not_have_the_mail() -> None:
     client = b"HELO a\r\nMAIL FROM:<a@example.com>\r\nDATA\r\nRSET\r\nMAIL FROM:<b@example.com>\r\n"
     server = b"220 mx\r\n250 hi\r\n250 ok\r\n503 no\r\n250 ok\r\n250 ok\r\n"

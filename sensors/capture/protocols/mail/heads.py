@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Final
 
@@ -69,6 +69,7 @@ def _decoded(values: pl.Series) -> pl.Series:
 
 def _plain(text: str) -> str:
     try:
-        return str(make_header(decode_header(text)))
-    except (HeaderParseError, UnicodeError, LookupError, ValueError):
+        plain = str(make_header(decode_header(text)))
+    except (MessageError, UnicodeError, LookupError, ValueError):
         return text
+    return plain.encode("utf-8", "replace").decode("utf-8")  # a charset may hide half a character
