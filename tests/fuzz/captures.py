@@ -29,8 +29,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"
-
 import atheris
 import numpy as np
 import polars as pl
@@ -38,11 +36,20 @@ import polars as pl
 REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO), str(REPO / "tests")]
 
+import sensors.reading.text_views  # noqa: E402, F401 - compiled as it is imported, so not to be instrumented
+
 with atheris.instrument_imports(include=["sensors.capture"], enable_loader_override=False):
     from sensors.capture import container, facts, fragments, walk
     from sensors.capture.conversations import OverTcp, OverUdp
     from sensors.capture.packet import IS_IP, PACKET_CELLS, PAYLOAD_AT, PAYLOAD_BYTES
     from sensors.capture.protocols import protocols
+
+    protocols()  # imports them
+
+for module in [each for name, each in sys.modules.items() if name.startswith("sensors.capture")]:
+    for name, value in list(vars(module).items()):
+        if hasattr(value, "py_func"):  # the compiled form would know nothing of what atheris put into it
+            setattr(module, name, value.py_func)
 
 import slow_conversations as slow  # noqa: E402 - what is fuzzed is instrumented on import
 
