@@ -30,10 +30,12 @@ def flows(path: Path) -> tuple[list[Flow], list[Flow]]:
     """The TCP and the UDP flows of a capture, in order of their first packet."""
     conf.layers.filter([IP, IPv6, TCP, UDP, *_LINKS])  # what is inside TCP and UDP is for the readers
     found: dict[tuple[str, frozenset[tuple[str, int]]], Flow] = {}
-    with PcapReader(str(path)) as reader:
-        for number, packet in enumerate(reader, 1):
-            _take(packet, number, found)
-    conf.layers.unfilter()
+    try:
+        with PcapReader(str(path)) as reader:
+            for number, packet in enumerate(reader, 1):
+                _take(packet, number, found)
+    finally:
+        conf.layers.unfilter()
     tcp = [flow for (kind, _), flow in found.items() if kind == "tcp"]
     return tcp, [flow for (kind, _), flow in found.items() if kind == "udp"]
 

@@ -26,6 +26,11 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
     "length": pl.Duration("us"),  # of the session that ended, or of the lease
     **dict.fromkeys(columns.READ, pl.String()),
 }
+_LEASE_TIMES: Final = (
+    "zeek.dhcp.lease_time",
+    "capture.dhcp.lease_time",
+    "capture.dhcpv6.lease_time",
+)  # seconds
 # The columns that `leases` reads.
 SAYS_HOLDERS: Final = (
     *columns.READ, "@timestamp", "client.ip", "client.mac", "destination.ip", "destination.port",
@@ -33,7 +38,7 @@ SAYS_HOLDERS: Final = (
     "event.type", "log.file.line", "log.file.path", "log.offset", "source.ip", "source.mac", "source.nat.ip",
     "winlog.event_data.LogonType", "winlog.event_data.TargetLogonId", "winlog.logon.id", "winlog.logon.type",
     "winlog.record_id", "zeek.dhcp.address.assigned", "zeek.dhcp.address.mac", "zeek.dhcp.client_fqdn",
-    "zeek.dhcp.hostname", "zeek.dhcp.lease_time",
+    "zeek.dhcp.hostname", *_LEASE_TIMES,
 )  # fmt: skip
 _NO_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - what logs write for none, nothing is bound
 # What ends a session, but not what only interrupts it: AnyConnect keeps the address while a tunnel is down
@@ -42,7 +47,7 @@ _OVER: Final = (
     r"(?i)logout|logoff|log-out|disconnect|released?$|config-release|session-(?:end|logoff)|tunnel-down"
 )
 _INTERRUPTED: Final = ("716058", "722023", "722028", "722037", "722012")
-_LEASED: Final = r"(?i)^(?:dhcp.?)?ack$|assign|renew|grant|leased?$"
+_LEASED: Final = r"(?i)^(?:dhcp.?)?ack$|assign|renew|grant|leased?$|^reply$"
 _RELEASED: Final = r"(?i)release|expire|decline"
 # learn.microsoft.com/windows/security/threat-protection/auditing/event-4624: at the keyboard or by remote
 # desktop.
@@ -140,7 +145,7 @@ def _dhcp(frame: pl.DataFrame) -> pl.DataFrame | None:
         key=address,
         host=named.str.to_lowercase().str.extract(r"^([^.]+)").str.head(15),
         mac=pl.coalesce(*macs).str.to_lowercase().str.replace_all(r"[^0-9a-f]", ""),
-        length=_number(frame, "zeek.dhcp.lease_time") * _MICROSECONDS,
+        length=pl.coalesce(_number(frame, name) for name in _LEASE_TIMES) * _MICROSECONDS,
     )
 
 

@@ -49,6 +49,7 @@ NOTE_COMMENT: Final = -1
 LARGEST_PACKET: Final = 1 << 18  # libpcap's own limit, unless the header says more
 _HEADER: Final = 24
 _WEEK: Final = 7 * 86_400
+_UNANNOUNCED: Final = 3
 
 
 def begin(data: NDArray[np.uint8], *, resume: bool = False) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -80,12 +81,17 @@ def begin(data: NDArray[np.uint8], *, resume: bool = False) -> tuple[NDArray[np.
 
 
 def _extra(data: NDArray[np.uint8], *, modified: bool, swapped: bool) -> int:
-    """Bytes of a record's header beyond sixteen: those with which a second record follows the first."""
+    """Bytes of a record's header beyond sixteen: those with which other records follow the first.
+
+    What the magic number does not announce needs more records in a row: clocks jump.
+    """
     likely = (8, 0) if modified else (0, 8, 4)
+    near = _number(data, _HEADER, swapped=swapped) if data.size >= _HEADER + 4 else 0
     for extra in likely:
-        following = _after(data, _HEADER, extra, 0, swapped=swapped)
-        first = _number(data, _HEADER, swapped=swapped)
-        if following >= 0 and _after(data, following, extra, first, swapped=swapped) >= 0:
+        place = _after(data, _HEADER, extra, 0, swapped=swapped)
+        for _ in range(1 if extra == likely[0] else _UNANNOUNCED):
+            place = _after(data, place, extra, near, swapped=swapped) if place >= 0 else place
+        if place >= 0:
             return extra
     return likely[0]
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from sensors.capture import cells, tcp
 from sensors.capture.conversations import CLIENT
-from sensors.capture.dissect import ICMP, ICMP6, TCP, UDP
+from sensors.capture.packet import ICMP, ICMP6, TCP, TUNNEL_NAMES, UDP
 from sensors.schema import TIME
 from sensors.values.connection import community_ids
 
@@ -21,6 +21,7 @@ PROTOCOLS: Final = {
     TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "ipv6-icmp", 2: "igmp", 4: "ipip", 41: "ipv6", 47: "gre",
     50: "esp", 51: "ah", 89: "ospf", 103: "pim", 112: "vrrp", 115: "l2tp", 132: "sctp",
 }  # fmt: skip
+_OCTETS: Final = {number: f"{number:02X}" for number in range(256)}
 _UNCERTAIN: Final = (tcp.INACTIVE, tcp.PARTIAL)
 
 
@@ -33,19 +34,61 @@ def events(flows: Array, spoken: tuple[str, ...]) -> pl.DataFrame:
     """
     flows = flows[np.argsort(flows[:, cells.FIRST_FRAME], kind="stable")]
     client = flows[:, cells.SIDE]
+    carries = flows[:, cells.CARRIES] > 0
     first, last = flows[:, cells.FIRST], flows[:, cells.LAST]
-    return endpoints(flows, np.full(len(flows), CLIENT)).with_columns(
-        moments(first).alias("@timestamp"),
-        moments(first).alias("event.start"),
-        moments(last).alias("event.end"),
-        pl.Series("event.duration", (last - first) * 1000),
-        pl.Series("molehunt.frame.number", flows[:, cells.FIRST_FRAME]),
-        pl.Series("molehunt.frame.last", flows[:, cells.LAST_FRAME]),
-        *_counted(flows, client),
-        *_told(flows, client),
-        named(flows[:, cells.SPOKEN], dict(enumerate(spoken, 1))).alias("network.protocol"),
-        *constants("capture.flow", ["connection", "end"], "network_flow"),
+    return (
+        endpoints(flows, np.full(len(flows), CLIENT))
+        .with_columns(
+            moments(first).alias("@timestamp"),
+            moments(first).alias("event.start"),
+            moments(last).alias("event.end"),
+            pl.Series("event.duration", (last - first) * 1000),
+            pl.Series("molehunt.frame.number", flows[:, cells.FIRST_FRAME]),
+            pl.Series("molehunt.frame.last", flows[:, cells.LAST_FRAME]),
+            *_counted(flows, client),
+            *_told(flows, client),
+            pl.select(
+                pl.coalesce(
+                    named(flows[:, cells.CARRIES], TUNNEL_NAMES),
+                    named(flows[:, cells.SPOKEN], dict(enumerate(spoken, 1))),
+                )
+            )
+            .to_series()
+            .alias("network.protocol"),
+            named(flows[:, cells.TUNNEL], TUNNEL_NAMES).alias("capture.flow.tunnel"),
+            _only(flows[:, cells.VLAN] > 0, flows[:, cells.VLAN]).cast(pl.String).alias("network.vlan.id"),
+            *_macs(flows, client),
+            *constants("capture.flow", ["connection", "end"], "network_flow"),
+        )
+        .with_columns(  # what a tunnel carries is told by flows of its own, and would count twice
+            pl.when(pl.Series(carries))
+            .then(pl.lit("capture.tunnel"))
+            .otherwise("event.dataset")
+            .alias("event.dataset"),
+            pl.when(pl.Series(carries))
+            .then(pl.lit("network_tunnel"))
+            .otherwise("event.action")
+            .alias("event.action"),
+        )
     )
+
+
+def _macs(flows: Array, client: Array) -> list[pl.Series]:
+    """Addresses of the link, as ECS writes them (RFC 7042); null where it had none."""
+    every = np.arange(len(flows))
+    found = []
+    for name, side in (("source", client), ("destination", 1 - client)):
+        number = flows[every, cells.MAC + side]
+        octets = [pl.Series(number >> shift & 0xFF) for shift in range(40, -8, -8)]
+        texts = pl.DataFrame(octets, [str(place) for place in range(6)]).select(
+            pl.concat_str(pl.all().map_batches(_hex, pl.String), separator="-").alias(f"{name}.mac")
+        )
+        found.append(texts.to_series().set(pl.Series(number <= 0), None))
+    return found
+
+
+def _hex(octets: pl.Series) -> pl.Series:
+    return octets.replace_strict(_OCTETS, return_dtype=pl.String)
 
 
 def _counted(flows: Array, client: Array) -> list[pl.Series]:

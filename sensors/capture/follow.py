@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors.capture import cells, tcp
+from sensors.capture import cells, fragments, tcp
 from sensors.capture.cells import (
     BYTES,
     CHAIN,
@@ -55,8 +55,20 @@ from sensors.capture.dissect import (
     FLAGS,
     ICMP,
     ICMP6,
+    ICMP_CODE,
+    ICMP_TYPE,
     IP_BYTES,
     IS_IP,
+    OUTER_IP_BYTES,
+    OUTER_PAYLOAD_WIRE,
+    OUTER_PROTOCOL,
+    OUTER_SOURCE_HIGH,
+    OUTER_SOURCE_LOW,
+    OUTER_SOURCE_PORT,
+    OUTER_TARGET_HIGH,
+    OUTER_TARGET_LOW,
+    OUTER_TARGET_PORT,
+    OUTER_VERSION,
     PACKET_CELLS,
     PAYLOAD_AT,
     PAYLOAD_BYTES,
@@ -64,17 +76,21 @@ from sensors.capture.dissect import (
     PROTOCOL,
     SOURCE_HIGH,
     SOURCE_LOW,
+    SOURCE_MAC,
     SOURCE_PORT,
     TARGET_HIGH,
     TARGET_LOW,
+    TARGET_MAC,
     TARGET_PORT,
     TCP,
     TRANSPORT_AT,
+    TUNNEL,
     UDP,
     UNKNOWN_LINK,
     VERSION,
+    VLAN,
     be16,
-    dissect,
+    be32,
 )
 from sensors.compiled import kernel
 
@@ -105,6 +121,8 @@ def follow(
     pieces: NDArray[np.int64],
     free: NDArray[np.int64],
     every: NDArray[np.bool_],
+    torn: NDArray[np.int64],
+    pool: NDArray[np.uint8],
     counters: NDArray[np.int64],
 ) -> int:
     """Follow packets `begin` to `count` of `table`; the number of the first that was not followed.
@@ -121,15 +139,17 @@ def follow(
         pieces: the table of pieces.
         free: rows of `pieces` that are not in use, a stack of `counters[FREE]`.
         every: the UDP ports of which every datagram is kept.
+        torn: the table of open fragments, as `fragments.begin` makes it.
+        pool: their bytes.
         counters: see above.
     """
-    packet = np.zeros(PACKET_CELLS, np.int64)
+    packet, outer = np.zeros(PACKET_CELLS, np.int64), np.zeros(PACKET_CELLS, np.int64)
     for index in range(begin, count):
-        if counters[FLOWS] + 1 >= flows.shape[0] or counters[FREE] < 1:
+        if counters[FLOWS] + 2 >= flows.shape[0] or counters[FREE] < 1 or fragments.full(torn):
             return index
         row = table[index]
         counters[FRAME] += 1
-        verdict = dissect(data, row[OFFSET], row[CAPTURED], row[LINK], packet)
+        verdict = fragments.take(data, row[OFFSET], row[CAPTURED], row[LINK], row[TIME], packet, torn, pool)
         if verdict != IS_IP:
             if verdict == BROKEN:
                 counters[FIRST_BROKEN] = counters[FIRST_BROKEN] or counters[FRAME]
@@ -139,20 +159,29 @@ def follow(
                 counters[UNKNOWN] += 1
             continue
         moment = row[TIME]
-        number, side = _flow(data, packet, moment, flows, slots, counters)
+        if packet[TUNNEL] and packet[OUTER_PROTOCOL] == UDP:
+            _carried(packet, outer)
+            number, side = _flow(outer, moment, 0, flows, slots, counters)
+            _add(outer, moment, flows[number], side, counters[FRAME])
+            flows[number, cells.CARRIES] = packet[TUNNEL]
+            flows[number, cells.WIRE + side] += row[WIRE]
+            flows[number, LAST] = max(flows[number, LAST], moment)
+        base = ack = window = 0
+        at = packet[TRANSPORT_AT]
+        if packet[PROTOCOL] == TCP:
+            if at >= data.size:
+                base, ack, window = _numbers(pool, at - data.size)
+            else:
+                base, ack, window = _numbers(data, at)
+        number, side = _flow(packet, moment, base, flows, slots, counters)
         flow = flows[number]
         _add(packet, moment, flow, side, counters[FRAME])
         flow[cells.WIRE + side] += row[WIRE]
         place = side
         if packet[PROTOCOL] == TCP:
-            at = packet[TRANSPORT_AT]
-            if at + 20 > row[OFFSET] + row[CAPTURED]:
+            if packet[PAYLOAD_AT] < at + 20:  # the header was cut off
                 continue
-            place = tcp.step(
-                flow, side, packet[FLAGS], be16(data, at + 4) << 16 | be16(data, at + 6),
-                be16(data, at + 8) << 16 | be16(data, at + 10), be16(data, at + 14), packet[PAYLOAD_WIRE],
-                moment,
-            )  # fmt: skip
+            place = tcp.step(flow, side, packet[FLAGS], base, ack, window, packet[PAYLOAD_WIRE], moment)
         else:
             flow[LAST] = max(flow[LAST], moment)
         if packet[PAYLOAD_BYTES] > 0 and _is_kept(packet, flow, side, place, every):
@@ -170,10 +199,29 @@ def _hash(one_high: int, one_low: int, two_high: int, two_low: int, ports: int, 
 
 
 @kernel
+def _numbers(data: NDArray[np.uint8], at: int) -> tuple[int, int, int]:
+    """Sequence number, acknowledged number and window of the TCP header at `at`."""
+    if at + 16 > data.size:
+        return 0, 0, 0
+    return be32(data, at + 4), be32(data, at + 8), be16(data, at + 14)
+
+
+@kernel
+def _carried(packet: NDArray[np.int64], outer: NDArray[np.int64]) -> None:
+    """The packet around a tunnel's, as one of its own."""
+    outer[VERSION], outer[PROTOCOL] = packet[OUTER_VERSION], packet[OUTER_PROTOCOL]
+    outer[SOURCE_HIGH], outer[SOURCE_LOW] = packet[OUTER_SOURCE_HIGH], packet[OUTER_SOURCE_LOW]
+    outer[TARGET_HIGH], outer[TARGET_LOW] = packet[OUTER_TARGET_HIGH], packet[OUTER_TARGET_LOW]
+    outer[SOURCE_PORT], outer[TARGET_PORT] = packet[OUTER_SOURCE_PORT], packet[OUTER_TARGET_PORT]
+    outer[IP_BYTES], outer[PAYLOAD_WIRE] = packet[OUTER_IP_BYTES], packet[OUTER_PAYLOAD_WIRE]
+    outer[SOURCE_MAC], outer[TARGET_MAC] = -1, -1
+
+
+@kernel
 def _flow(
-    data: NDArray[np.uint8],
     packet: NDArray[np.int64],
     moment: int,
+    base: int,
     flows: NDArray[np.int64],
     slots: NDArray[np.int64],
     counters: NDArray[np.int64],
@@ -183,7 +231,7 @@ def _flow(
     t_high, t_low, t_port = packet[TARGET_HIGH], packet[TARGET_LOW], packet[TARGET_PORT]
     kind = packet[PROTOCOL] << 4 | packet[VERSION]
     if packet[PROTOCOL] in (ICMP, ICMP6):
-        s_port = t_port = _conversation(data, packet)
+        s_port = t_port = _conversation(packet)
     side = 0
     if s_high > t_high or (s_high == t_high and (s_low > t_low or (s_low == t_low and s_port > t_port))):
         s_high, t_high, s_low, t_low, s_port, t_port = t_high, s_high, t_low, s_low, t_port, s_port
@@ -201,7 +249,7 @@ def _flow(
             and flow[ONE_HIGH] == s_high
             and flow[TWO_HIGH] == t_high
         ):
-            if not _is_over(data, flow, packet, moment):
+            if not _is_over(flow, packet, moment, base):
                 return row, side
             break
         slot = (slot + 1) & (slots.size - 1)
@@ -214,6 +262,8 @@ def _flow(
     flow[ONE_HIGH], flow[ONE_LOW], flow[TWO_HIGH], flow[TWO_LOW] = s_high, s_low, t_high, t_low
     flow[PORTS], flow[KIND], flow[SERIAL] = ports, kind, counters[SERIALS]
     flow[FIRST], flow[LAST], flow[FIRST_FRAME] = moment, moment, counters[FRAME]
+    flow[cells.TUNNEL], flow[cells.VLAN] = packet[TUNNEL], packet[VLAN]
+    flow[cells.MAC + side], flow[cells.MAC + 1 - side] = packet[SOURCE_MAC], packet[TARGET_MAC]
     turned = _answers(packet)
     flow[SIDE] = 1 - side if turned else side
     if turned:
@@ -222,12 +272,11 @@ def _flow(
 
 
 @kernel
-def _conversation(data: NDArray[np.uint8], packet: NDArray[np.int64]) -> int:
+def _conversation(packet: NDArray[np.int64]) -> int:
     """What tells ICMP conversations of two hosts apart: the type of the question, or type and code."""
-    at = packet[TRANSPORT_AT]
-    if at + 2 > data.size or packet[PAYLOAD_WIRE] == 0:
+    kind, code = packet[ICMP_TYPE], packet[ICMP_CODE]
+    if kind < 0:
         return 0
-    kind, code = np.int64(data[at]), np.int64(data[at + 1])
     if packet[PROTOCOL] == ICMP:
         if kind in (0, 8):
             return 8 << 8
@@ -239,9 +288,7 @@ def _conversation(data: NDArray[np.uint8], packet: NDArray[np.int64]) -> int:
 
 
 @kernel
-def _is_over(
-    data: NDArray[np.uint8], flow: NDArray[np.int64], packet: NDArray[np.int64], moment: int
-) -> bool:
+def _is_over(flow: NDArray[np.int64], packet: NDArray[np.int64], moment: int, base: int) -> bool:
     """Whether the packet begins a new flow of the same endpoints."""
     if packet[PROTOCOL] != TCP:
         return bool(moment - flow[LAST] > _OTHER_IDLE)
@@ -259,8 +306,6 @@ def _is_over(
         client = 1 - client
     if flow[CLOSED] and flow[CLOSED + 1]:
         return True
-    at = packet[TRANSPORT_AT]
-    base = be16(data, at + 4) << 16 | be16(data, at + 6)
     if base == flow[START + client]:
         return False
     turned = state == tcp.SYN_ACK_SENT and other == tcp.INACTIVE and base == flow[START + 1 - client]

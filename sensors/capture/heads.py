@@ -27,6 +27,7 @@ ROW, SENDER, BEGIN, END, DATAGRAM_FRAME, DATAGRAM_TIME, DATAGRAM_CELLS = range(7
 @kernel
 def streams(
     data: NDArray[np.uint8],
+    pool: NDArray[np.uint8],
     flows: NDArray[np.int64],
     pieces: NDArray[np.int64],
     rows: NDArray[np.int64],
@@ -39,6 +40,7 @@ def streams(
 
     Args:
         data: the file's bytes.
+        pool: those of fragments that were put together; their places are behind `data`'s.
         flows: the table of flows.
         pieces: the table of pieces.
         rows: the flows that are wanted.
@@ -72,12 +74,26 @@ def streams(
                 marks[marked, MARK_AT] = used
                 marks[marked, MARK_FRAME], marks[marked, MARK_TIME] = piece[PIECE_FRAME], piece[PIECE_TIME]
                 marked += 1
-                at = piece[AT] + skip
-                room[used : used + size] = data[at : at + size]
+                _copy(data, pool, piece[AT] + skip, size, room, used)
                 used += size
                 whole += size
             spans[index - begin, 2 * side], spans[index - begin, 2 * side + 1] = start, used
     return len(rows), marked
+
+
+@kernel
+def _copy(
+    data: NDArray[np.uint8],
+    pool: NDArray[np.uint8],
+    at: int,
+    size: int,
+    room: NDArray[np.uint8],
+    used: int,
+) -> None:
+    if at >= data.size:
+        room[used : used + size] = pool[at - data.size : at - data.size + size]
+    else:
+        room[used : used + size] = data[at : at + size]
 
 
 @kernel
@@ -99,6 +115,7 @@ def _sorted(pieces: NDArray[np.int64], first: int, order: NDArray[np.int64]) -> 
 @kernel
 def datagrams(
     data: NDArray[np.uint8],
+    pool: NDArray[np.uint8],
     flows: NDArray[np.int64],
     pieces: NDArray[np.int64],
     rows: NDArray[np.int64],
@@ -112,6 +129,7 @@ def datagrams(
 
     Args:
         data: as for `streams`, as are the next five.
+        pool: see there.
         flows: see there.
         pieces: see there.
         rows: see there.
@@ -132,7 +150,7 @@ def datagrams(
             size = piece[SIZE]
             if used + size > room.size or count == len(table):
                 return index, count
-            room[used : used + size] = data[piece[AT] : piece[AT] + size]
+            _copy(data, pool, piece[AT], size, room, used)
             row = table[count]
             row[ROW], row[SENDER] = index, 0 if piece[PLACE] == flow[SIDE] else 1
             row[BEGIN], row[END] = used, used + size

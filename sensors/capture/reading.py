@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors.capture import cells, container, flow_events, follow, heads, tcp, walk
+from sensors.capture import cells, container, flow_events, follow, fragments, heads, tcp, walk
 from sensors.capture.conversations import HEAD, OverUdp
 from sensors.capture.dissect import TCP, UDP
 from sensors.capture.protocols import protocols
@@ -52,7 +52,8 @@ class _Pass:
 
     def __init__(self, data: Array, source: Source) -> None:
         self._data, self._source = data, source
-        self._state, self._interfaces = container.begin(data)
+        self._state, self._interfaces = container.begin(data, resume=True)
+        self._torn, self._pool = fragments.begin()
         self._packets = np.empty((_BLOCK, container.PACKET_COLUMNS), np.int64)
         self._flows = np.empty((_FLOWS, cells.FLOW_CELLS), np.int64)
         self._slots = np.zeros(2 * _FLOWS, np.int64)
@@ -74,10 +75,13 @@ class _Pass:
             while begin < count:
                 begin = follow.follow(
                     self._data, self._packets, begin, count, self._flows, self._slots, self._pieces,
-                    self._free, self._every, self._counters,
+                    self._free, self._every, self._torn, self._pool, self._counters,
                 )  # fmt: skip
-                yield from self._spoken(self._ready())
-                yield from self._ended(int(self._packets[begin - 1, container.TIME]))
+                crowded = self._counters[follow.FREE] <= _PIECES // 4 or fragments.full(self._torn)
+                yield from self._spoken(self._ready(crowded=crowded))
+                if crowded:
+                    fragments.empty(self._torn)
+                yield from self._ended(int(self._packets[max(begin - 1, 0), container.TIME]))
             if self._state[container.STATUS] != container.GOING:
                 break
         yield from self._ended(None)
@@ -91,11 +95,11 @@ class _Pass:
     def _rows(self) -> Array:
         return self._flows[: self._counters[follow.FLOWS]]
 
-    def _ready(self) -> Array:
-        """The flows of which as much was said as is looked at; all of them if there is no room for more."""
+    def _ready(self, *, crowded: bool) -> Array:
+        """The flows of which as much was said as is looked at; if there is no room for more, all of them."""
         flows = self._rows
         chained = (flows[:, cells.CHAIN] != 0) | (flows[:, cells.CHAIN + 1] != 0)
-        if self._counters[follow.FREE] > _PIECES // 4:
+        if not crowded:
             over_tcp = flows[:, cells.KIND] >> 4 == TCP
             full = (flows[:, cells.SENT : cells.SENT + 2] > HEAD).all(axis=1) | (flows[:, cells.OVER] > 0)
             ports = flows[:, cells.PORTS]
@@ -118,7 +122,7 @@ class _Pass:
         while begin < len(rows):
             spans = np.zeros((len(rows) - begin, 4), np.int64)
             end, marked = heads.streams(
-                self._data, self._flows, self._pieces, rows, begin, room, spans, marks
+                self._data, self._pool, self._flows, self._pieces, rows, begin, room, spans, marks
             )
             yield from self._listening.streams(rows[begin:end], room, spans[: end - begin], marks[:marked])
             begin = end
@@ -130,7 +134,16 @@ class _Pass:
         begin = 0
         while begin < len(rows):
             begin, count = heads.datagrams(
-                self._data, self._flows, self._pieces, rows, begin, room, table, self._free, self._counters
+                self._data,
+                self._pool,
+                self._flows,
+                self._pieces,
+                rows,
+                begin,
+                room,
+                table,
+                self._free,
+                self._counters,
             )
             yield from self._listening.datagrams(rows, room, table[:count])
         heads.release(self._flows, self._pieces, rows, self._free, self._counters)
@@ -173,6 +186,21 @@ class _Pass:
                 "a block here contradicts itself, so that the packets behind it cannot be found",
                 frame=frame,
                 offset=position,
+            )
+        if self._state[container.HOLES]:
+            say(
+                f"places where the file contradicts itself, {self._state[container.SKIPPED]:,} bytes in all, "
+                "were passed over up to the next packet; this is the first of them",
+                frame=int(self._state[container.FIRST_HOLE_FRAME]),
+                offset=int(self._state[container.FIRST_HOLE]),
+                count=int(self._state[container.HOLES]),
+            )
+        torn, parts, refused = fragments.lost(self._torn)
+        if torn or refused:
+            say(
+                f"packets of which not all fragments came ({parts:,} fragments), or whose fragments "
+                "contradict each other",
+                count=torn + refused,
             )
         if counters[follow.BROKEN_PACKETS]:
             say(

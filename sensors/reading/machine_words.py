@@ -14,8 +14,6 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from sensors.compiled import kernel as kernel  # noqa: PLC0414
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -152,8 +152,10 @@ def of_arkime(expected: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name in ("ja3", "ja4", "ja3s"):
             for value in one.get("tls", {}).get(name, []):
                 yield name, value.lower()
-        for value in one.get("dns", {}).get("host", []):
-            yield "question", value.lower()
+        asked = one.get("dns", [])
+        for each in asked if isinstance(asked, list) else [asked]:
+            for value in each.get("host", []) if isinstance(each.get("host"), list) else []:
+                yield "question", value.lower()
 
 
 OF = {"ndpi": of_ndpi, "zeek": of_zeek, "arkime": of_arkime}
