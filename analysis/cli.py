@@ -191,6 +191,28 @@ def _not_read(what: Unread) -> str:
 
 
 @main.command()
+@_with(_PATHS, click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each capture."))
+def flows(paths: tuple[Path, ...], *, as_json: bool) -> None:
+    """Show what CAPTUREs hold: the tools that speak, who sent what where, and who was named.
+
+    Folders are searched for captures; other files are passed over.
+    """
+    from analysis.flows import shown  # noqa: PLC0415 - late, for speed
+    from analysis.flows.text import told  # noqa: PLC0415 - late, for speed
+    from analysis.intake import captures  # noqa: PLC0415 - late, for speed
+
+    unread = seen = 0
+    for source in captures(paths):
+        found = shown(source)
+        told(found, sys.stdout, as_json=as_json)
+        unread += len(found.unread)
+        seen += 1
+    if not seen:
+        raise click.ClickException("no capture (pcap, pcapng) is among them")
+    sys.exit(SOME_UNREAD if unread else DONE)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def sensors(*, as_json: bool) -> None:
     """List the formats that are read, by sensor; a mapping file reads any other JSON or CSV.

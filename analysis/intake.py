@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from sensors import carriers, files, schema
+from sensors.capture import SENSOR as CAPTURE
 from sensors.reading.ahead import ahead
 from sensors.sensor import Source, Unread
 
@@ -58,6 +59,15 @@ def found(
             continue
         for source in files.sources(path, zone_for(str(path))):
             yield source if isinstance(source, Unread) or not source.head else claimed(source, mappings)
+
+
+def captures(paths: Sequence[Path]) -> Iterator[Source]:
+    """The captures among the sources under `paths`."""
+    for path in files.walk(paths):
+        if not isinstance(path, Unread):
+            for source in files.sources(path, None):
+                if isinstance(source, Source) and CAPTURE.sniff(source.head, source.name):
+                    yield source
 
 
 def claimed(source: Source, mappings: Sequence[Sensor]) -> tuple[Source, Sensor] | Unread:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Capture:
     """Any pcap or pcapng file, whatever wrote it."""
 
-    name: Final = "capture"
+    name: str = "capture"
 
     def sniff(self, head: bytes, name: str) -> bool:  # noqa: ARG002 - the content alone decides
         """A capture begins with one of five magic numbers; what has no zero after it is text."""

@@ -38,7 +38,6 @@ WIRE = _cells(2)  # bytes of the whole packets, as long as they were on the wire
 PAYLOAD = _cells(2)  # of TCP, UDP or ICMP, as their headers say, what is sent again counted again
 SIDE = _cells()
 SERIAL = _cells()  # of the flow in the capture; it stays when rows move
-FLIPPED = _cells()  # the first packet was the server's
 # TCP as Zeek's endpoints have it; numbers of bytes are relative to the first sequence number.
 STATE = _cells(2)
 PREVIOUS = _cells(2)

@@ -7,14 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sensors.capture import container
+import numpy as np
+
+from sensors.capture import container, walk
 from sensors.capture.blocks import SECTION
 from sensors.capture.container import MAX_INTERFACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 _NAMES, _SECRETS = 4, 10  # types of blocks
@@ -209,3 +211,13 @@ def _secrets(
         body = _body(data, at, 8, order)
         kind, size = _number(body, 0, 4, order), _number(body, 4, 4, order)
         yield _SECRET_KINDS.get(kind, "other"), body[8 : 8 + size]
+
+
+def of(path: Path) -> Facts:
+    """What the capture at `path` says of itself; its packets are walked over, not looked into."""
+    data = np.memmap(path, np.uint8, mode="r")
+    state, table = container.begin(data, resume=True)
+    packets = np.empty((1 << 16, container.PACKET_COLUMNS), np.int64)
+    while walk.packets(data, state, table, packets) and state[container.STATUS] == container.GOING:
+        pass
+    return facts(data, state, table)

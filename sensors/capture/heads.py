@@ -12,7 +12,8 @@ import numpy as np
 
 from sensors.capture.cells import CHAIN, PIECES, SIDE, TOLD
 from sensors.capture.conversations import HEAD
-from sensors.capture.follow import AT, FREE, MOST_PIECES, NEXT, PIECE_FRAME, PIECE_TIME, PLACE, SIZE
+from sensors.capture.follow import AT, MOST_PIECES, NEXT, PIECE_FRAME, PIECE_TIME, PLACE, SIZE
+from sensors.capture.lookup import FREE
 from sensors.compiled import kernel
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sensors.capture import cells, container, flow_events, follow, fragments, heads, tcp, walk
+from sensors.capture import cells, container, flow_events, follow, fragments, heads, lookup, tcp, walk
 from sensors.capture.conversations import HEAD, OverUdp
 from sensors.capture.dissect import TCP, UDP
 from sensors.capture.protocols import protocols
@@ -26,8 +26,6 @@ _FLOWS: Final = 1 << 15  # rows of the table at first; it is doubled when it is 
 _MOST_FLOWS: Final = 1 << 20  # then the longest idle half is ended
 _PIECES: Final = 1 << 18
 _ROOM: Final = 32 << 20
-_GONE: Final = 5_000_000  # microseconds after which nothing joins what is over
-_IDLE: Final = {True: 300_000_000, False: 60_000_000}  # TCP or not
 
 
 def read(source: Source) -> Iterator[pl.DataFrame]:
@@ -59,8 +57,8 @@ class _Pass:
         self._slots = np.zeros(2 * _FLOWS, np.int64)
         self._pieces = np.empty((_PIECES, follow.PIECE_CELLS), np.int64)
         self._free = np.arange(_PIECES, dtype=np.int64)
-        self._counters = np.zeros(follow.COUNTERS, np.int64)
-        self._counters[follow.FREE] = _PIECES
+        self._counters = np.zeros(lookup.COUNTERS, np.int64)
+        self._counters[lookup.FREE] = _PIECES
         self._readers = protocols()
         self._names = tuple(dict.fromkeys(reader.name for reader in self._readers))
         self._every = np.zeros(1 << 16, np.bool_)
@@ -77,7 +75,7 @@ class _Pass:
                     self._data, self._packets, begin, count, self._flows, self._slots, self._pieces,
                     self._free, self._every, self._torn, self._pool, self._counters,
                 )  # fmt: skip
-                crowded = self._counters[follow.FREE] <= _PIECES // 4 or fragments.full(self._torn)
+                crowded = self._counters[lookup.FREE] <= _PIECES // 4 or fragments.full(self._torn)
                 yield from self._spoken(self._ready(crowded=crowded))
                 if crowded:
                     fragments.empty(self._torn)
@@ -93,7 +91,7 @@ class _Pass:
 
     @property
     def _rows(self) -> Array:
-        return self._flows[: self._counters[follow.FLOWS]]
+        return self._flows[: self._counters[lookup.FLOWS]]
 
     def _ready(self, *, crowded: bool) -> Array:
         """The flows of which as much was said as is looked at; if there is no room for more, all of them."""
@@ -161,24 +159,24 @@ class _Pass:
         yield from self._spoken(
             np.flatnonzero(~stays & (flows[:, cells.CHAIN : cells.CHAIN + 2] > 0).any(axis=1))
         )
-        kept = follow.forget(self._flows, self._slots, len(flows), stays)
+        kept = lookup.forget(self._flows, self._slots, len(flows), stays)
         if kept < len(flows):
             ended = self._flows[kept : len(flows)]
             ports = ended[ended[:, cells.KIND] >> 4 == UDP, cells.PORTS]
             self.to_collectors |= bool(np.isin([ports >> 16, ports & 0xFFFF], PORTS).any())
             yield flow_events.events(ended, self._names)
-        self._counters[follow.FLOWS] = kept
+        self._counters[lookup.FLOWS] = kept
         if kept > self._flows.shape[0] // 2:
             self._make_room(kept)
 
     def _make_room(self, kept: int) -> None:
         self._flows = np.concatenate([self._flows[:kept], np.empty_like(self._flows)])
         self._slots = np.zeros(2 * (1 << (self._flows.shape[0] - 1).bit_length()), np.int64)
-        follow.forget(self._flows, self._slots, kept, np.ones(kept, np.bool_))
+        lookup.forget(self._flows, self._slots, kept, np.ones(kept, np.bool_))
 
     def _say_unread(self) -> None:
         say, counters = self._source.lost, self._counters
-        position, frame = int(self._state[container.POSITION]), int(counters[follow.FRAME]) + 1
+        position, frame = int(self._state[container.POSITION]), int(counters[lookup.FRAME]) + 1
         if self._state[container.STATUS] == container.CUT:
             say("the capture ends in the middle of a packet", frame=frame, offset=position)
         elif self._state[container.STATUS] == container.CORRUPT:
@@ -202,17 +200,17 @@ class _Pass:
                 "contradict each other",
                 count=torn + refused,
             )
-        if counters[follow.BROKEN_PACKETS]:
+        if counters[lookup.BROKEN_PACKETS]:
             say(
                 "packets whose headers are cut off or contradict themselves; this is the first of them",
-                frame=int(counters[follow.FIRST_BROKEN]),
-                count=int(counters[follow.BROKEN_PACKETS]),
+                frame=int(counters[lookup.FIRST_BROKEN]),
+                count=int(counters[lookup.BROKEN_PACKETS]),
             )
-        if counters[follow.UNKNOWN]:
+        if counters[lookup.UNKNOWN]:
             say(
                 "packets of a link type that is not read; this is the first of them",
-                frame=int(counters[follow.FIRST_UNKNOWN]),
-                count=int(counters[follow.UNKNOWN]),
+                frame=int(counters[lookup.FIRST_UNKNOWN]),
+                count=int(counters[lookup.UNKNOWN]),
             )
 
 
@@ -223,7 +221,7 @@ def _over(flows: Array, now: int) -> Array:
     asked = np.isin(flows[every, cells.STATE + client], (tcp.SYN_SENT, tcp.SYN_ACK_SENT))
     unheard = over_tcp & asked & (flows[every, cells.STATE + 1 - client] == tcp.INACTIVE)
     return np.asarray(
-        (now - flows[:, cells.LAST] > np.where(over_tcp, _IDLE[True], _IDLE[False]))
-        | ((flows[:, cells.OVER] > 0) & (now - flows[:, cells.OVER] > _GONE))
-        | (unheard & (now - flows[:, cells.FIRST] > _GONE))
+        (now - flows[:, cells.LAST] > np.where(over_tcp, *lookup.IDLE))
+        | ((flows[:, cells.OVER] > 0) & (now - flows[:, cells.OVER] > lookup.GONE))
+        | (unheard & (now - flows[:, cells.FIRST] > lookup.GONE))
     )
