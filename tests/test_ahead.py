@@ -24,12 +24,19 @@ def test_the_next_item_is_made_while_this_one_is_in_use() -> None:
 
     def items() -> Iterator[int]:
         yield 1
-        begun.set()
         yield 2
+        begun.set()
+        yield 3
 
     for item in ahead(items()):
-        if item == 1:
-            assert begun.wait(5), "the second was not begun while the first was in use"
+        if item == 2:
+            assert begun.wait(5), "the third was not begun while the second was in use"
+
+
+def test_one_item_needs_no_other_thread() -> None:
+    for _ in ahead([1]):
+        assert makers() == []
+    assert makers() == []
 
 
 def test_there_are_two_items_at_most() -> None:

@@ -37,6 +37,7 @@ def ran(folder: Path) -> tuple[int, int]:
     )
     path = os.pathsep.join((str(folder), str(REPO)))
     environment = {**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(folder / "kept")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # what is as long and as old would pass for the same
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

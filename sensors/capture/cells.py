@@ -71,6 +71,7 @@ SECOND = _cells(2)
 CHAIN = _cells(2)  # the first row and one more, or 0
 CHAIN_END = _cells(2)
 PIECES = _cells(2)
+TORN = _cells()  # a piece of it was put together from fragments
 TOLD = _cells()  # nothing more is kept of what they say
 SPOKEN = _cells()  # which protocol was recognised, counted from 1
 MAC = _cells(2)  # of the link that the first packet of each side came over, or -1

@@ -80,6 +80,7 @@ NEXT, PLACE, AT, SIZE, PIECE_FRAME, PIECE_TIME, PIECE_CELLS = range(7)
 MOST_PIECES: Final = 96  # of each side of a TCP stream
 MOST_DATAGRAMS: Final = 16
 _SMALL, _LARGE = 300, 1000  # bytes of payload
+_LONGEST: Final = 0xFFFF
 
 
 @kernel
@@ -121,6 +122,7 @@ def follow(
             return index
         row = table[index]
         counters[FRAME] += 1
+        before = fragments.used(torn)
         verdict = fragments.take(data, row[OFFSET], row[CAPTURED], row[LINK], row[TIME], packet, torn, pool)
         if verdict != IS_IP:
             if verdict == BROKEN:
@@ -131,7 +133,7 @@ def follow(
                 counters[UNKNOWN] += 1
             continue
         moment = row[TIME]
-        if packet[TUNNEL] and packet[OUTER_PROTOCOL] == UDP:
+        if packet[TUNNEL]:
             _carried(packet, outer)
             number, side = lookup.flow_of(outer, moment, 0, flows, slots, counters)
             _add(outer, moment, flows[number], side, counters[FRAME])
@@ -152,12 +154,18 @@ def follow(
         place = side
         if packet[PROTOCOL] == TCP:
             if packet[PAYLOAD_AT] < at + 20:  # the header was cut off
+                counters[FIRST_BROKEN] = counters[FIRST_BROKEN] or counters[FRAME]
+                counters[BROKEN_PACKETS] += 1
                 continue
             place = tcp.step(flow, side, packet[FLAGS], base, ack, window, packet[PAYLOAD_WIRE], moment)
         else:
             flow[LAST] = max(flow[LAST], moment)
         if packet[PAYLOAD_BYTES] > 0 and _is_kept(packet, flow, side, place, every):
             _chain(packet, flow, side, place, pieces, free, moment, counters)
+            if packet[PAYLOAD_AT] >= data.size:
+                flow[cells.TORN] = 1
+        else:
+            fragments.rewind(torn, before)
     return count
 
 
@@ -233,7 +241,8 @@ def _chain(
     mine = free[counters[FREE]]
     piece = pieces[mine]
     piece[NEXT], piece[PLACE] = 0, place
-    piece[AT], piece[SIZE] = packet[PAYLOAD_AT], packet[PAYLOAD_BYTES]
+    # No datagram of IP is longer; what says it is must not fill the room for all of them.
+    piece[AT], piece[SIZE] = packet[PAYLOAD_AT], min(packet[PAYLOAD_BYTES], _LONGEST)
     piece[PIECE_FRAME], piece[PIECE_TIME] = counters[FRAME], moment
     chain = side if packet[PROTOCOL] == TCP else 0
     if flow[CHAIN + chain] == 0:

@@ -93,6 +93,18 @@ def empty(slots: NDArray[np.int64]) -> None:
 
 
 @kernel
+def used(slots: NDArray[np.int64]) -> int:
+    """How much room those put together have taken so far."""
+    return int(slots[_SLOTS, _USED])
+
+
+@kernel
+def rewind(slots: NDArray[np.int64], before: int) -> None:
+    """Give back what was put together since `used` said `before`; nobody looks at its payload."""
+    slots[_SLOTS, _USED] = before
+
+
+@kernel
 def take(
     data: NDArray[np.uint8],
     at: int,

@@ -58,8 +58,9 @@ from sensors.compiled import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Cells of the counters that a pass keeps.
-FLOWS, SERIALS, FRAME, FREE, BROKEN_PACKETS, FIRST_BROKEN, UNKNOWN, FIRST_UNKNOWN, COUNTERS = range(9)
+# Cells of the counters that a pass keeps; SEED is drawn for each, so that no capture can be made to have all
+# its flows in one place of the table.
+FLOWS, SERIALS, FRAME, FREE, BROKEN_PACKETS, FIRST_BROKEN, UNKNOWN, FIRST_UNKNOWN, SEED, COUNTERS = range(10)
 
 IDLE: Final = (300_000_000, 60_000_000)  # microseconds: TCP, all else
 GONE: Final = 5_000_000  # microseconds after which Zeek forgets what is closed, or what nobody answered
@@ -87,7 +88,7 @@ def flow_of(
         s_high, t_high, s_low, t_low, s_port, t_port = t_high, s_high, t_low, s_low, t_port, s_port
         side = 1
     ports = s_port << 16 | t_port
-    slot = _hash(s_high, s_low, t_high, t_low, ports, kind) & (slots.size - 1)
+    slot = _hash(s_high, s_low, t_high, t_low, ports, kind, counters[SEED]) & (slots.size - 1)
     while slots[slot]:
         row = slots[slot] - 1
         flow = flows[row]
@@ -122,10 +123,15 @@ def flow_of(
 
 
 @kernel
-def _hash(one_high: int, one_low: int, two_high: int, two_low: int, ports: int, kind: int) -> np.int64:
+def _hash(
+    one_high: int, one_low: int, two_high: int, two_low: int, ports: int, kind: int, seed: int
+) -> np.int64:
+    secret = np.uint64(seed)
     value = np.uint64(one_high)
     for part in (one_low, two_high, two_low, ports, kind):
+        value ^= secret
         value = (value ^ (value >> np.uint64(29))) * _MULTIPLY + np.uint64(part)
+    value ^= secret
     value = (value ^ (value >> np.uint64(32))) * _MULTIPLY
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(0x7FFFFFFFFFFFFFFF))
 
@@ -196,7 +202,9 @@ def _serves(port: int) -> bool:
 
 
 @kernel
-def forget(flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, stays: NDArray[np.bool_]) -> int:
+def forget(
+    flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, stays: NDArray[np.bool_], seed: int
+) -> int:
     """Keep some flows, in their order, at the front of the table; how many they are.
 
     The rows of the others stand behind them until they are overwritten; `slots` is made anew.
@@ -214,7 +222,7 @@ def forget(flows: NDArray[np.int64], slots: NDArray[np.int64], count: int, stays
     for row in range(kept):
         flow = flows[row]
         slot = _hash(
-            flow[ONE_HIGH], flow[ONE_LOW], flow[TWO_HIGH], flow[TWO_LOW], flow[PORTS], flow[KIND]
+            flow[ONE_HIGH], flow[ONE_LOW], flow[TWO_HIGH], flow[TWO_LOW], flow[PORTS], flow[KIND], seed
         ) & (slots.size - 1)
         while slots[slot]:
             other = flows[slots[slot] - 1]

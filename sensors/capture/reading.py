@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 19  # packets
 _FLOWS: Final = 1 << 15  # rows of the table at first; it is doubled when it is needed
-_MOST_FLOWS: Final = 1 << 20  # then the longest idle half is ended
+_MOST_FLOWS: Final = 1 << 19  # then the longest idle half is ended
 _PIECES: Final = 1 << 18
 _ROOM: Final = 32 << 20
+_TOGETHER: Final = 1 << 16  # flows that are told at once
 
 
 def read(source: Source) -> Iterator[pl.DataFrame]:
@@ -59,12 +61,14 @@ class _Pass:
         self._free = np.arange(_PIECES, dtype=np.int64)
         self._counters = np.zeros(lookup.COUNTERS, np.int64)
         self._counters[lookup.FREE] = _PIECES
+        self._counters[lookup.SEED] = secrets.randbits(62)
         self._readers = protocols()
         self._names = tuple(dict.fromkeys(reader.name for reader in self._readers))
         self._every = np.zeros(1 << 16, np.bool_)
         for reader in self._readers:
             if isinstance(reader, OverUdp):
                 self._every[list(reader.ports)] = True
+        self._too_early = 0
         self.to_collectors = False  # whether something went to a port of NetFlow
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -75,9 +79,9 @@ class _Pass:
                     self._data, self._packets, begin, count, self._flows, self._slots, self._pieces,
                     self._free, self._every, self._torn, self._pool, self._counters,
                 )  # fmt: skip
-                crowded = self._counters[lookup.FREE] <= _PIECES // 4 or fragments.full(self._torn)
-                yield from self._spoken(self._ready(crowded=crowded))
-                if crowded:
+                torn = fragments.full(self._torn)
+                yield from self._spoken(self._ready(torn=torn))
+                if torn:
                     fragments.empty(self._torn)
                 yield from self._ended(int(self._packets[max(begin - 1, 0), container.TIME]))
             if self._state[container.STATUS] != container.GOING:
@@ -93,18 +97,24 @@ class _Pass:
     def _rows(self) -> Array:
         return self._flows[: self._counters[lookup.FLOWS]]
 
-    def _ready(self, *, crowded: bool) -> Array:
-        """The flows of which as much was said as is looked at; if there is no room for more, all of them."""
+    def _ready(self, *, torn: bool) -> Array:
+        """The flows of which as much was said as is looked at; if there is no room for more, all of them.
+
+        Args:
+            torn: there is no room for more fragments: what was put together from some is looked at now.
+        """
         flows = self._rows
         chained = (flows[:, cells.CHAIN] != 0) | (flows[:, cells.CHAIN + 1] != 0)
-        if not crowded:
-            over_tcp = flows[:, cells.KIND] >> 4 == TCP
-            full = (flows[:, cells.SENT : cells.SENT + 2] > HEAD).all(axis=1) | (flows[:, cells.OVER] > 0)
-            ports = flows[:, cells.PORTS]
-            every = self._every[ports >> 16 & 0xFFFF] | self._every[ports & 0xFFFF]
-            many = (flows[:, cells.PIECES : cells.PIECES + 2] >= follow.MOST_DATAGRAMS).any(axis=1)
-            chained &= np.where(over_tcp, full, every | many)
-        return np.flatnonzero(chained)
+        over_tcp = flows[:, cells.KIND] >> 4 == TCP
+        full = (flows[:, cells.SENT : cells.SENT + 2] > HEAD).all(axis=1) | (flows[:, cells.OVER] > 0)
+        ports = flows[:, cells.PORTS]
+        every = self._every[ports >> 16 & 0xFFFF] | self._every[ports & 0xFFFF]
+        many = (flows[:, cells.PIECES : cells.PIECES + 2] >= follow.MOST_DATAGRAMS).any(axis=1)
+        done = np.where(over_tcp, full, every | many)
+        forced = np.full(len(flows), self._counters[lookup.FREE] <= _PIECES // 4)
+        forced |= torn & (flows[:, cells.TORN] > 0)
+        self._too_early += int(np.count_nonzero(chained & forced & ~done & ~every))
+        return np.flatnonzero(chained & (done | forced))
 
     def _spoken(self, rows: Array) -> Iterator[pl.DataFrame]:
         """What was said in some flows; their pieces are given back."""
@@ -159,20 +169,23 @@ class _Pass:
         yield from self._spoken(
             np.flatnonzero(~stays & (flows[:, cells.CHAIN : cells.CHAIN + 2] > 0).any(axis=1))
         )
-        kept = lookup.forget(self._flows, self._slots, len(flows), stays)
+        kept = lookup.forget(self._flows, self._slots, len(flows), stays, self._counters[lookup.SEED])
         if kept < len(flows):
             ended = self._flows[kept : len(flows)]
             ports = ended[ended[:, cells.KIND] >> 4 == UDP, cells.PORTS]
             self.to_collectors |= bool(np.isin([ports >> 16, ports & 0xFFFF], PORTS).any())
-            yield flow_events.events(ended, self._names)
+            for begin in range(0, len(ended), _TOGETHER):
+                yield flow_events.events(ended[begin : begin + _TOGETHER], self._names)
         self._counters[lookup.FLOWS] = kept
         if kept > self._flows.shape[0] // 2:
             self._make_room(kept)
 
     def _make_room(self, kept: int) -> None:
-        self._flows = np.concatenate([self._flows[:kept], np.empty_like(self._flows)])
+        wider = np.empty((2 * len(self._flows), cells.FLOW_CELLS), np.int64)
+        wider[:kept] = self._flows[:kept]
+        self._flows = wider
         self._slots = np.zeros(2 * (1 << (self._flows.shape[0] - 1).bit_length()), np.int64)
-        lookup.forget(self._flows, self._slots, kept, np.ones(kept, np.bool_))
+        lookup.forget(self._flows, self._slots, kept, np.ones(kept, np.bool_), self._counters[lookup.SEED])
 
     def _say_unread(self) -> None:
         say, counters = self._source.lost, self._counters
@@ -192,6 +205,11 @@ class _Pass:
                 frame=int(self._state[container.FIRST_HOLE_FRAME]),
                 offset=int(self._state[container.FIRST_HOLE]),
                 count=int(self._state[container.HOLES]),
+            )
+        if self._too_early:
+            say(
+                "conversations whose beginnings were looked at before all of them had come, for want of room",
+                count=self._too_early,
             )
         torn, parts, refused = fragments.lost(self._torn)
         if torn or refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sensors.sensor import Source
 
     Talk = TypeVar("Talk", Streams, Datagrams)
+
+
+_SEE_THROUGH: Final = ("tls",)  # it finds its hellos behind what sets tunnels up
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +50,33 @@ class Listening:
             marks: as `heads.streams` has them.
         """
         given = Streams(room, spans[:, ::2], spans[:, 1::2], self._ports(rows))
-        yield from self._told(given, rows, marks)
-        inner = tunnels.inside(given)
+        yield from self._told(given, rows, marks, ())
+        try:
+            inner = tunnels.inside(given)
+        except Exception as error:  # noqa: BLE001 - see `_heard`
+            self._failed("tunnels", error)
+            return
         behind = np.flatnonzero((inner.starts != given.starts).any(axis=1))
         if len(behind):
-            yield from self._told(inner.only(behind), rows[behind], marks)
+            yield from self._told(inner.only(behind), rows[behind], marks, _SEE_THROUGH)
 
-    def _told(self, given: Streams, rows: Array, marks: Array) -> Iterator[pl.DataFrame]:
-        """What every reader makes of streams."""
+    def _told(
+        self, given: Streams, rows: Array, marks: Array, without: tuple[str, ...]
+    ) -> Iterator[pl.DataFrame]:
+        """What every reader makes of streams, but for some."""
         for reader in self.readers:
-            if isinstance(reader, OverTcp):
+            if isinstance(reader, OverTcp) and reader.name not in without:
                 mine, found = self._heard(reader, given, rows)
                 if not found.height:
                     continue
                 row, side = mine[found["row"].to_numpy()], found["side"].to_numpy()
                 place = given.starts[row, side] + found["at"].to_numpy()
-                mark = marks[np.maximum(np.searchsorted(marks[:, heads.MARK_AT], place, "right") - 1, 0)]
-                yield self._event(
-                    found, rows[row], CLIENT, mark[:, heads.MARK_TIME], mark[:, heads.MARK_FRAME]
-                )
+                silent = given.starts[row, side] == given.ends[row, side]
+                mark = np.maximum(np.searchsorted(marks[:, heads.MARK_AT], place, "right") - 1, 0)
+                flows = self.flows[rows[row]]
+                time = np.where(silent, flows[:, cells.FIRST], marks[mark, heads.MARK_TIME])
+                frame = np.where(silent, flows[:, cells.FIRST_FRAME], marks[mark, heads.MARK_FRAME])
+                yield self._event(found, rows[row], CLIENT, time, frame)
 
     def datagrams(self, rows: Array, room: Array, table: Array) -> Iterator[pl.DataFrame]:
         """The events of UDP datagrams.
@@ -106,15 +117,18 @@ class Listening:
             found = reader.events(given.only(mine))  # type: ignore[arg-type]
         # A reader's defect must not cost the flows, nor what others read; Polars' own are no Exception.
         except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - see above
-            self.source.lost(
-                f"the reader of {reader.name} failed ({type(error).__name__}: {error}); what it would have "
-                "read is not there; please report this as a defect"
-            )
+            self._failed(reader.name, error)
             return np.zeros(0, np.int64), pl.DataFrame()
         spoken = rows[mine]
         unknown = spoken[self.flows[spoken, cells.SPOKEN] == 0]
         self.flows[unknown, cells.SPOKEN] = self.names.index(reader.name) + 1
         return mine, found
+
+    def _failed(self, name: str, error: BaseException) -> None:
+        self.source.lost(
+            f"the reader of {name} failed ({type(error).__name__}: {error}); what it would have read is not "
+            "there; please report this as a defect"
+        )
 
     def _event(
         self, found: pl.DataFrame, rows: Array, speaker: Array | int, time: Array, frame: Array

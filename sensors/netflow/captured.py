@@ -109,6 +109,7 @@ class Captured:
         self._exporters: dict[tuple[int, ...], int] = {}
         self._named: list[tuple[str, int]] = []
         self.packets = self.exports = 0
+        self._whole = False  # nothing of the file was passed over, or is missing
         _packets, self._any_port = self._counted(_LOOK)
 
     @property
@@ -121,7 +122,9 @@ class Captured:
         if not self._any_port:
             return False
         packets, _found = self._counted(None)
-        return packets == self.exports > 0
+        return bool(
+            packets == self.exports > 0 and self._whole
+        )  # what is not whole is named by the other pass
 
     def _counted(self, most: int | None) -> tuple[int, bool]:
         self._any_port = True
@@ -134,7 +137,7 @@ class Captured:
         yield from Exports(self._data, self._source, self._named).frames(lambda: self._walks(None))
 
     def _walks(self, most: int | None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        reading, interfaces = container.begin(self._data)
+        reading, interfaces = container.begin(self._data, resume=True)
         packets = np.empty((min(_BLOCK, most or _BLOCK), container.PACKET_COLUMNS), np.int64)
         state = np.zeros(CELLS, np.int64)
         table = np.zeros((4 * walk.MOST_SETS, walk.SET_COLUMNS), np.int64)
@@ -151,6 +154,7 @@ class Captured:
             if most is not None or reading[container.STATUS] != container.GOING:
                 break
         self.packets, self.exports = int(state[PACKETS]), int(state[EXPORTS])
+        self._whole = reading[container.STATUS] == container.ENDED and reading[container.HOLES] == 0
 
     def _numbered(self, ends: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The same number for the same exporter, in every batch and every walk."""

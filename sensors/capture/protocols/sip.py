@@ -88,7 +88,7 @@ def _messages(spoken: pl.DataFrame) -> pl.DataFrame:
         first["3"].cast(pl.Int64).alias("~code"), first["4"].alias("~phrase"),
         field["1"].str.to_lowercase().replace_strict(_FIELDS, default=None, return_dtype=pl.String)
         .alias("~field"),
-        field["2"].str.replace(_PASSWORD, "${1}@").alias("~value"),
+        field["2"].str.replace_all(_PASSWORD, "${1}@").alias("~value"),
     )  # fmt: skip
     begins = (pl.col("~method").is_not_null() | pl.col("~code").is_not_null()).cast(pl.Int64)
     said = said.with_columns(begins.cum_sum().over("row", "side").alias("~message"))

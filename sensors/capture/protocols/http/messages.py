@@ -32,7 +32,7 @@ from sensors.compiled import kernel
 if TYPE_CHECKING:
     from sensors.capture.conversations import Array
 
-_LEAST: Final = 14  # bytes of the shortest message that others may follow: `GET / HTTP/1.1` and more
+_LEAST: Final = 12  # bytes of the shortest message that others may follow: `A HTTP/1.1` and two line feeds
 _ROOM: Final = 1 << 12  # messages in a block of results
 _NAMES: Final = np.frombuffer(b"".join(name.encode().ljust(32, b"\0") for name in FIELDS), np.uint8).reshape(
     -1, 32
@@ -136,7 +136,7 @@ def _requests(
     """The messages of a client; returns how many messages there are now."""
     at = start
     order = 0
-    while at >= 0 and at < end:
+    while at >= 0 and at < end and count < len(numbers):
         at = behind_blank(data, at, end)
         line, behind = line_at(data, at, end)
         if behind < 0:
@@ -178,7 +178,7 @@ def _responses(
     request = asked
     requests = count
     old = requests - asked == 1 and numbers[asked, VERSION] == 9
-    while at >= 0 and at < end:
+    while at >= 0 and at < end and count < len(numbers):
         at = behind_blank(data, at, end)
         line, behind = line_at(data, at, end)
         parts = spans[count]

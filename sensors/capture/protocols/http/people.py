@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORDS: Final = 2
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _SIGNATURE: Final = b"NTLMSSP\0"
 _THIRD: Final = 3  # the message of NTLM that names somebody (MS-NLMP 2.2.1.3)
 _DOMAIN, _NAME, _HOST, _FLAGS = 28, 36, 44, 60
@@ -36,12 +38,20 @@ def people(frame: pl.DataFrame) -> list[pl.Series]:
         found = [_looked_up(column, table) for column in (own, proxy)]
         both = found[0].zip_with(found[0].is_not_null(), found[1])
         columns += [both.alias(each) for each in (name, source) if each]
-    schemes = {text: text.split(maxsplit=1)[0].lower() if text.strip() else None for text in known}
+    schemes = {text: _scheme(text) for text in known}
     return [
         *columns,
         _looked_up(own, schemes).alias("capture.http.authorization"),
         _looked_up(proxy, schemes).alias("capture.http.proxy_authorization"),
     ]
+
+
+def _scheme(text: str) -> str | None:
+    """The name of the scheme (RFC 9110, section 11.4); what has none may be the secret itself."""
+    words = text.split(maxsplit=1)
+    if len(words) == 2 and _SCHEME.fullmatch(words[0]):  # noqa: PLR2004 - the scheme and what it needs
+        return words[0].lower()
+    return "other" if words else None
 
 
 def _distinct(*columns: pl.Series) -> Iterable[str]:

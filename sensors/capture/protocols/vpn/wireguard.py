@@ -66,8 +66,9 @@ def events(datagrams: Datagrams) -> pl.DataFrame:
 
 def _told(some: pl.DataFrame) -> pl.DataFrame:
     """One row for each message that is told of: row, kind, form, outcome."""
-    asked = some.filter(kind=INITIATION)
-    answered = some.filter(kind=RESPONSE)
+    # One of each index is enough, and all of them joined would be as many as their product.
+    asked = some.filter(kind=INITIATION).unique(["flow", "side", "first"], keep="first", maintain_order=True)
+    answered = some.filter(kind=RESPONSE).unique(["flow", "side", "second"], keep="last", maintain_order=True)
     pairs = asked.join(
         answered, left_on=["flow", "first"], right_on=["flow", "second"], suffix=".answer"
     ).filter(pl.col("side") != pl.col("side.answer"), pl.col("row") < pl.col("row.answer"))
