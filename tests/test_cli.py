@@ -198,7 +198,7 @@ def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str]) -> N
 def test_help_names_every_command_and_rules_are_one_of_them() -> None:
     shown = run("--help").stdout
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == [
-        "events", "hunt", "report", "rules", "sensors",
+        "events", "flows", "hunt", "report", "rules", "sensors",
     ]  # fmt: skip
     assert "check" in run("rules", "--help").stdout
 
