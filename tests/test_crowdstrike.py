@@ -152,3 +152,9 @@ def test_broken_input_never_stops_and_never_vanishes(content: bytes) -> None:
     source = source_of(content)
     height = sum(schema.conform(frame).height for frame in crowdstrike.SENSOR.read(source))
     assert height + sum(unread.count for unread in source.unread) >= 1
+
+
+def test_a_large_file_of_one_of_the_two_is_read_whole() -> None:
+    source = source_of(FDR * 1200)
+    count = sum(frame.height for frame in crowdstrike.SENSOR.read(source))
+    assert (count, source.unread) == (1200 * len(rows_of("fdr.ndjson")), [])

@@ -34,7 +34,9 @@ class CrowdStrike:
     def read(self, source: Source) -> Iterator[pl.DataFrame]:
         """The events in input order."""
         for table in json_table.tables(source):
-            streamed = text(table, "metadata.eventType").is_not_null()
+            # A column, since Polars refuses a large frame filtered by what is one value for all rows.
+            streams = text(table, "metadata.eventType").is_not_null().alias("~streamed")
+            streamed = table.with_columns(streams)["~streamed"]
             parts = []
             for rows, reader in ((table.filter(streamed), falcon), (table.filter(~streamed), fdr)):
                 if not rows.height:
